@@ -1,0 +1,252 @@
+"""The application: joins modules, gateways, namespaces and engines, and answers as an ASGI application."""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from enum import Enum, auto
+from typing import Any, TypeVar, overload
+
+from moongate.config import Settings
+from moongate.di.container import MISSING, Container
+from moongate.engine.engine import Engine
+from moongate.engine.http import PollingEndpoint, request_of
+from moongate.engine.raw import RawEngine
+from moongate.errors import ConfigurationError, MoongateError
+from moongate.gateway.explorer import check, describe, explore
+from moongate.gateway.metadata import GatewaySpec, gateway_metadata
+from moongate.namespace.namespace import Hooks, Namespace
+from moongate.namespace.router import Router
+from moongate.pipeline.compile import CompiledHandler, compile_handler, join_handlers
+from moongate.server.lifespan import HostedLifespan
+from moongate.transport.asgi import serve_websocket
+from moongate.transport.base import Receiver, Refused, Request
+from moongate.transport.flow import Cork
+from moongate.types import AsgiApp, Event, Receive, Scope, Send
+
+__all__ = ["Moongate"]
+
+_LOGGER = logging.getLogger("moongate")
+
+T = TypeVar("T")
+
+
+class _Phase(Enum):
+    """How far the application is."""
+
+    DECLARED = auto()
+    STARTED = auto()
+    STOPPED = auto()
+
+
+class Moongate:
+    """An application made of *module*: its gateways answer WebSocket clients, *http* answers every other request.
+
+    It is an ASGI application itself, and `run` serves it. Raises ConfigurationError for declarations that contradict
+    each other or miss something; nothing is constructed before `start`.
+    """
+
+    def __init__(self, module: type, *, http: AsgiApp | None = None, settings: Settings | None = None) -> None:
+        self.settings = Settings.from_environment() if settings is None else settings
+        self._http = http
+        self._hosted = HostedLifespan(http) if http is not None else None
+        self._router = Router(self.settings)
+        self._engine = Engine(self.settings, self._router, self._router.runtime.cork)
+        self._polling = PollingEndpoint(self._engine)
+        self._raw_engine = RawEngine(self.settings, self._router)
+        self._container = Container.build(module, external=self._external)
+        check(self._container.classes())
+        for _, cls in self._container.classes():
+            metadata = gateway_metadata(cls)
+            if metadata is not None:
+                self._router.namespace(metadata.namespace).protocols = frozenset(metadata.protocols)
+        self._phase = _Phase.DECLARED
+        self._starting: asyncio.Lock | None = None  # made in the loop that starts the application
+        self._state: dict[str, Any] = {}
+
+    @property
+    def cork(self) -> Cork:
+        """What joins the writes of all connections, for the server's transports."""
+        return self._router.runtime.cork
+
+    @overload
+    def get(self, token: type[T]) -> T: ...
+    @overload
+    def get(self, token: object) -> Any: ...
+    def get(self, token: Any) -> Any:
+        """Return the provider of *token*, from whichever module; raises ModuleError if there is none."""
+        return self._container.get(token)
+
+    def server(self, namespace: str = "/") -> Namespace:
+        """Return a namespace, to emit from anywhere. Raises ConfigurationError if no gateway or provider names it."""
+        known = {known.name: known for known in self._router.namespaces}
+        if namespace not in known:
+            raise ConfigurationError(
+                f"expected one of {', '.join(known)}, got {namespace!r}",
+                where="Moongate.server",
+                mend=f"Declare a gateway for it: @WebSocketGateway({namespace!r}).",
+            )
+        return known[namespace]
+
+    def run(self, host: str = "127.0.0.1", port: int = 3000, *, log_level: str = "info") -> None:
+        """Serve until SIGINT or SIGTERM. Needs the extra `standard`; `moongate run` knows more options."""
+        from moongate.server.options import ServeOptions  # the server is an extra
+        from moongate.server.uvicorn import run
+
+        status = run(self, ServeOptions(host=host, port=port, log_level=log_level))
+        if status:
+            raise SystemExit(status)
+
+    async def start(self) -> None:
+        """Construct every provider and run the start-up hooks; clients are let in from then on.
+
+        Whatever serves the application calls it. Raises what a hook or a constructor raises, and ConfigurationError.
+        """
+        self._starting = self._starting or asyncio.Lock()
+        async with self._starting:
+            if self._phase is _Phase.STARTED:
+                return
+            if self._phase is _Phase.STOPPED:
+                raise ConfigurationError("the application was stopped", mend="Make a new Moongate to start again.")
+            self._router.runtime.start()
+            if self._hosted is not None:
+                await self._hosted.start(self._state)
+            await self._container.create()
+            specs = explore(self._container.instances())
+            self._connect(specs)
+            await self._run_after_init(specs)
+            await self._container.start()
+            self._phase = _Phase.STARTED
+        for line in describe(specs):
+            _LOGGER.info(line)
+
+    async def stop(self, signal: str | None = None) -> None:
+        """Run the shutdown hooks and say goodbye to all clients. Stopping twice is stopping once."""
+        if self._phase is not _Phase.STARTED:
+            return
+        self._phase = _Phase.STOPPED
+        try:
+            await self._container.stop(self._disconnect_clients, signal)
+        finally:
+            if self._hosted is not None:
+                await self._hosted.stop()
+
+    @asynccontextmanager
+    async def lifespan(self, _: object = None) -> AsyncIterator[None]:
+        """Start on entering, stop on leaving: `FastAPI(lifespan=app.lifespan)` when mounted in another application."""
+        await self.start()
+        try:
+            yield
+        finally:
+            await self.stop()
+
+    def handles(self, path: str) -> bool:
+        """Whether WebSocket requests for *path* are for the gateways."""
+        return _below(path, self.settings.socketio_path) or _below(path, self.settings.websocket_path)
+
+    def accept_websocket(self, request: Request) -> Receiver | Awaitable[Receiver]:
+        """Return who receives the messages of a new connection; raises Refused."""
+        if self._phase is not _Phase.STARTED:
+            raise Refused(503, b'{"status":"error","message":"Not accepting clients"}')
+        if _below(request.path, self.settings.socketio_path):
+            return self._engine.open_websocket(request)
+        return self._raw_engine.open_websocket(request)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as an ASGI 3.0 application."""
+        kind = scope["type"]
+        if kind == "lifespan":
+            await self._serve_lifespan(scope, receive, send)
+            return
+        if self._phase is _Phase.DECLARED:
+            await self.start()
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if kind == "http" and _below(path, self.settings.socketio_path):
+            await self._polling(scope, receive, send)
+        elif kind == "websocket" and self.handles(path):
+            await serve_websocket(self, request_of(scope), scope, receive, send)
+        elif self._http is not None:
+            await self._http(scope, receive, send)
+        else:
+            await _not_found(scope, receive, send)
+
+    async def _serve_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Start and stop with the server (ASGI lifespan protocol)."""
+        self._state = scope.get("state", self._state)
+        await receive()
+        try:
+            await self.start()
+        except Exception as error:
+            if not isinstance(error, MoongateError):
+                _LOGGER.exception("the application could not start")
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        try:
+            await self.stop()
+        except Exception as error:
+            _LOGGER.exception("the application did not stop cleanly")
+            await send({"type": "lifespan.shutdown.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def _external(self, annotation: object, token: object) -> object:
+        """Give providers what no module does: namespaces, by their name, and the settings."""
+        if annotation is Namespace:
+            name = "/" if token is None else token
+            return self._router.namespace(str(name))
+        return self.settings if annotation is Settings else MISSING
+
+    def _connect(self, specs: list[GatewaySpec]) -> None:
+        """Put the gateways' handlers and hooks into their namespaces."""
+        compiled: dict[tuple[str, Event], list[CompiledHandler]] = {}
+        for spec in specs:
+            namespace = self._router.namespace(spec.namespace)
+            for attribute in spec.server_attributes:
+                setattr(spec.instance, attribute, namespace)
+            if spec.handle_connection is not None or spec.handle_disconnect is not None:
+                namespace.watch(Hooks(spec.gateway, spec.handle_connection, spec.handle_disconnect))
+            for handler in spec.handlers:
+                where = f"{spec.gateway.__name__}.{handler.name}"
+                compiled.setdefault((spec.namespace, handler.event), []).append(
+                    compile_handler(
+                        handler.method,
+                        handler.parameters,
+                        namespace,
+                        where=where,
+                        threaded=handler.threaded,
+                        concurrent=handler.concurrent,
+                    )
+                )
+        for (name, event), handlers in compiled.items():
+            self._router.namespace(name).handle(event, join_handlers(handlers))
+
+    async def _run_after_init(self, specs: list[GatewaySpec]) -> None:
+        for spec in specs:
+            if spec.after_init is not None:
+                result = spec.after_init(self._router.namespace(spec.namespace))
+                if inspect.isawaitable(result):
+                    await result
+
+    async def _disconnect_clients(self) -> None:
+        """End every session, then wait for handlers and disconnect hooks."""
+        await self._engine.close()
+        await self._raw_engine.close()
+        await self._router.runtime.dispatcher.stop(self.settings.shutdown_timeout)
+
+
+def _below(path: str, prefix: str) -> bool:
+    return path == prefix or path.startswith(f"{prefix}/")
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer that there is nothing here."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1008, "reason": "Not found"})
+        return
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"9")]
+    await send({"type": "http.response.start", "status": 404, "headers": headers})
+    await send({"type": "http.response.body", "body": b"Not found"})

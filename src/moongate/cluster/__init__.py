@@ -1,0 +1,1 @@
+"""Rooms and fan-out: who of a namespace is meant by a broadcast."""

@@ -1,0 +1,105 @@
+"""Which members are in which rooms, and who is meant by a target."""
+
+from collections.abc import Collection, Iterable
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from moongate.types import Room, Sid
+
+__all__ = ["Member", "Rooms", "Target"]
+
+
+class Member(Protocol):
+    """Somebody who can be in rooms."""
+
+    id: Sid
+    joined: set[Room] | None
+    """The rooms joined, besides the one of its own id; None as long as there are none."""
+
+
+M = TypeVar("M", bound=Member)
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Who is meant: the members of any of `rooms` (everybody, if it is empty) save those in any of `excluded`.
+
+    A member's id is the name of a room of its own.
+    """
+
+    rooms: frozenset[Room] = frozenset()
+    excluded: frozenset[Room] = frozenset()
+
+
+class Rooms(Generic[M]):
+    """The members of one namespace on this node, by id and by room."""
+
+    __slots__ = ("_rooms", "members")
+
+    def __init__(self) -> None:
+        self.members: dict[Sid, M] = {}
+        self._rooms: dict[Room, set[M]] = {}
+
+    def add(self, member: M) -> None:
+        """Let *member* in, with the rooms that it has joined already."""
+        self.members[member.id] = member
+        for room in member.joined or ():
+            self._rooms.setdefault(room, set()).add(member)
+
+    def remove(self, member: M) -> None:
+        """Take *member* out of the index. What it had joined stays readable on itself."""
+        if self.members.pop(member.id, None) is not None:
+            for room in member.joined or ():
+                self._discard(member, room)
+
+    def join(self, member: M, rooms: Iterable[Room]) -> None:
+        """Put *member* into each of *rooms*."""
+        joined = member.joined
+        if joined is None:
+            joined = member.joined = set()
+        for room in rooms:
+            if room == member.id:
+                continue
+            joined.add(room)
+            if member.id in self.members:
+                self._rooms.setdefault(room, set()).add(member)
+
+    def leave(self, member: M, rooms: Iterable[Room]) -> None:
+        """Take *member* out of each of *rooms*."""
+        for room in rooms:
+            if member.joined and room in member.joined:
+                member.joined.discard(room)
+                self._discard(member, room)
+
+    def select(self, target: Target) -> Collection[M]:
+        """Return the members that *target* means, each once. Do not keep the result: it may be the index itself."""
+        selected = self._in_rooms(target.rooms) if target.rooms else self.members.values()
+        if not target.excluded:
+            return selected
+        excluded = self._in_rooms(target.excluded)
+        return [member for member in selected if member not in excluded]
+
+    def names(self) -> frozenset[Room]:
+        """Return the names of all rooms that have members."""
+        return frozenset(self._rooms)
+
+    def _in_rooms(self, rooms: frozenset[Room]) -> set[M]:
+        if len(rooms) == 1:
+            (room,) = rooms
+            members = self._rooms.get(room)
+            if members is not None and room not in self.members:
+                return members
+        return set().union(*map(self._in_room, rooms))
+
+    def _in_room(self, room: Room) -> set[M]:
+        """Return the members of *room*, which may be the id of one of them."""
+        members = self._rooms.get(room, set())
+        member = self.members.get(room)
+        return members if member is None else {*members, member}
+
+    def _discard(self, member: M, room: Room) -> None:
+        members = self._rooms.get(room)
+        if members is not None:
+            members.discard(member)
+            if not members:
+                del self._rooms[room]

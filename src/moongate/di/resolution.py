@@ -1,0 +1,176 @@
+"""Which provider a dependency means, as its module sees it. All of it is decided before anything is constructed."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import msgspec
+
+from moongate.di.dependencies import Dependency, dependencies_of_class, dependencies_of_factory
+from moongate.di.module import ModuleMetadata, modules_below
+from moongate.di.provider import (
+    AliasProvider,
+    ClassProvider,
+    Declared,
+    FactoryProvider,
+    Token,
+    ValueProvider,
+    token_name,
+    token_of,
+)
+from moongate.errors import ModuleError
+
+__all__ = ["MISSING", "External", "Graph", "Node", "Source"]
+
+MISSING: Any = object()
+"""What an External returns for what it does not have."""
+
+External: TypeAlias = Callable[[Any, Token | None], Any]
+"""Gives what no module provides: called with the annotation, and the token if one was named."""
+
+
+class Node(msgspec.Struct, frozen=True):
+    """One provider of one module: the pair that names an instance."""
+
+    module: type
+    token: Token
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Where a dependency comes from: another provider, or a value that is there already."""
+
+    dependency: Dependency
+    node: Node | None
+    value: Any = None
+
+
+class Graph:
+    """All modules of an application, and the sources of everything that its providers ask for.
+
+    Raises ModuleError for whatever could not be constructed. *overrides* replace providers by their tokens.
+    """
+
+    def __init__(self, root: type, external: External, overrides: Mapping[Token, Any]) -> None:
+        self.modules = modules_below(root)
+        self.providers: dict[Node, Declared] = {}
+        self.sources: dict[Node, list[Source]] = {}
+        self._root = root
+        self._external = external
+        for module, metadata in self.modules.items():
+            for declared in metadata.providers:
+                token = token_of(declared)
+                replaced = ValueProvider(token, overrides[token]) if token in overrides else declared
+                self.providers[Node(module, token)] = replaced
+        for node in self.providers:
+            self._trace(node, ())
+
+    def find(self, module: type, token: Token) -> Node | None:
+        """Return the provider of *token* that *module* sees: its own, an imported one, or one of a global module."""
+        own = Node(module, token)
+        if own in self.providers:
+            return own
+        for imported in self.modules[module].imports:
+            node = self._exported(imported, token)
+            if node is not None:
+                return node
+        for other, metadata in self.modules.items():
+            node = self._exported(other, token) if metadata.is_global else None
+            if node is not None:
+                return node
+        return None
+
+    def find_anywhere(self, token: Token) -> Node:
+        """Return the provider of *token* that the root sees, or else the first; raises ModuleError if there is none."""
+        node = self.find(self._root, token)
+        if node is None:
+            node = next((other for other in self.providers if other.token == token), None)
+        if node is None:
+            raise ModuleError(
+                f"nothing provides {token_name(token)}",
+                where=token_name(self._root),
+                mend="Add it to the providers of a module that the application imports.",
+            )
+        return node
+
+    def resolve_alias(self, node: Node) -> Node:
+        """Return the provider that stands behind *node*."""
+        declared = self.providers[node]
+        return node if not isinstance(declared, AliasProvider) else self.resolve_alias(self.find_alias(node, declared))
+
+    def find_alias(self, node: Node, declared: AliasProvider) -> Node:
+        """Return what an alias means; raises ModuleError if it means nothing."""
+        target = self.find(node.module, declared.use_existing)
+        if target is None or target == node:
+            raise self._invisible(node, declared.use_existing, token_name(declared.use_existing), ())
+        return target
+
+    def _exported(self, module: type, token: Token) -> Node | None:
+        """Return the provider of *token* that *module* shows to others."""
+        metadata: ModuleMetadata = self.modules[module]
+        if token in metadata.exports:
+            own = Node(module, token)
+            if own in self.providers:
+                return own
+        for imported in metadata.imports:
+            if token in metadata.exports or imported in metadata.exports:
+                node = self._exported(imported, token)
+                if node is not None:
+                    return node
+        return None
+
+    def _trace(self, node: Node, path: tuple[Node, ...]) -> None:
+        """Find the sources of everything that *node* needs, and of what those need."""
+        if node in path:
+            cycle = " -> ".join(token_name(other.token) for other in (*path[path.index(node) :], node))
+            raise ModuleError(
+                "providers need each other",
+                where=cycle,
+                mend="Move what both need into a third provider, or emit an event instead of calling back.",
+            )
+        if node in self.sources:
+            return
+        declared = self.providers[node]
+        if isinstance(declared, AliasProvider):
+            self._trace(self.find_alias(node, declared), (*path, node))
+            self.sources[node] = []
+            return
+        sources = [self._source(node, dependency, (*path, node)) for dependency in self._dependencies(declared)]
+        self.sources[node] = [source for source in sources if source is not None]
+
+    @staticmethod
+    def _dependencies(declared: Declared) -> list[Dependency]:
+        if isinstance(declared, FactoryProvider):
+            return dependencies_of_factory(declared)
+        if isinstance(declared, ClassProvider):
+            return dependencies_of_class(declared.use_class)
+        return dependencies_of_class(declared) if isinstance(declared, type) else []
+
+    def _source(self, node: Node, dependency: Dependency, path: tuple[Node, ...]) -> Source | None:
+        """Return where *dependency* comes from; None if its own default is to be used."""
+        found = self.find(node.module, dependency.token)
+        if found is not None:
+            self._trace(found, path)
+            return Source(dependency, self.resolve_alias(found))
+        value = self._external(dependency.annotation, dependency.token if dependency.named else None)
+        if value is not MISSING:
+            return Source(dependency, None, value)
+        if dependency.has_default:
+            return None
+        if dependency.optional:
+            return Source(dependency, None, None)
+        raise self._invisible(node, dependency.token, str(dependency), path)
+
+    def _invisible(self, node: Node, token: Token, asked: str, path: tuple[Node, ...]) -> ModuleError:
+        """Return the error for something that *node* asks for and cannot see."""
+        module, name = token_name(node.module), token_name(token)
+        consumers = " -> ".join(token_name(other.token) for other in path) or token_name(node.token)
+        owners = [token_name(other.module) for other in self.providers if other.token == token]
+        if not owners:
+            problem = f"nothing provides {name}"
+            mend = f"Add {name} to the providers of {module}, or of a module that it imports and that exports it."
+        elif owners[0] in map(token_name, self.modules[node.module].imports):
+            problem = f"{name} is not visible: {owners[0]} provides it, but does not export it"
+            mend = f"Write exports=[{name}] in {owners[0]}."
+        else:
+            problem = f"{name} is not visible: {owners[0]} provides it, which {module} does not import"
+            mend = f"Write imports=[{owners[0]}] in {module}, and exports=[{name}] in {owners[0]}."
+        return ModuleError(problem, where=f"{module} -> {consumers}({asked})", mend=mend)

@@ -1,0 +1,1 @@
+"""Sessions: Engine.IO's, and those of bare WebSocket clients."""

@@ -1,0 +1,1 @@
+"""Socket.IO's semantics: namespaces, sockets, broadcasts, acknowledgements, and the order of messages."""

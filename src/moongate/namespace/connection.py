@@ -1,0 +1,189 @@
+"""One Socket.IO connection: the packets of a client, and the namespaces that it is in."""
+
+from typing import Any, Protocol
+
+import msgspec
+
+from moongate.errors import PayloadTooLarge, ProtocolError
+from moongate.ids import new_id
+from moongate.namespace.arguments import decode_arguments
+from moongate.namespace.failures import refusal_of
+from moongate.namespace.handshake import Handshake
+from moongate.namespace.namespace import Namespace
+from moongate.namespace.runtime import Runtime
+from moongate.namespace.socket import Link, Socket
+from moongate.transport.base import Request
+from moongate.types import DisconnectReason
+from moongate.wire.socketio import ROOT, Packet, PacketType, SocketIoCodec, decode
+
+__all__ = ["Directory", "Session", "SocketIoConnection"]
+
+_EVENTS = (PacketType.EVENT, PacketType.BINARY_EVENT)
+_ACKS = (PacketType.ACK, PacketType.BINARY_ACK)
+_AUTH = msgspec.json.Decoder(dict[str, Any])
+
+
+class Session(Link, Protocol):
+    """The Engine.IO session below."""
+
+    request: Request
+    opened_at: float
+    closed: bool
+
+    def joined(self) -> None:
+        """The client is in a namespace."""
+
+
+class Directory(Protocol):
+    """Where a connection finds the namespaces, and what they speak."""
+
+    runtime: Runtime
+
+    def find(self, name: bytes) -> tuple[Namespace, SocketIoCodec] | None:
+        """Return the namespace *name*, if Socket.IO clients may ask for it."""
+
+
+class SocketIoConnection:
+    """Routes the packets of one session to the sockets of its namespaces.
+
+    Nothing is decoded here but what routing needs: the arguments stay raw until the handler is known.
+    """
+
+    __slots__ = ("_directory", "_max_attachments", "_max_depth", "_partial", "_sockets", "session")
+
+    def __init__(self, directory: Directory, session: Session) -> None:
+        self.session = session
+        self._directory = directory
+        settings = directory.runtime.settings
+        self._max_attachments = settings.max_attachments
+        self._max_depth = settings.max_depth
+        self._sockets: dict[bytes, Socket | None] = {}  # None: the server has put the client out
+        self._partial: Packet | None = None  # waits for its attachments
+
+    def on_text(self, data: bytes) -> None:
+        """A packet came; its first byte is the Engine.IO packet type."""
+        try:
+            if self._partial is not None:
+                raise ProtocolError("a binary attachment", "a text packet")
+            packet = decode(data, self._max_attachments, self._max_depth)
+            if packet.attachments:
+                packet.buffers = []
+                self._partial = packet
+            else:
+                self._route(packet)
+        except ProtocolError as error:
+            self.violated(error)
+
+    def on_bytes(self, data: bytes) -> None:
+        """An attachment came."""
+        packet = self._partial
+        try:
+            if packet is None or packet.buffers is None:
+                raise ProtocolError("a text packet", "a binary message")
+            packet.buffers.append(data)
+            if sum(map(len, packet.buffers)) > self._directory.runtime.settings.max_payload:
+                raise PayloadTooLarge(self._directory.runtime.settings.max_payload)
+            if len(packet.buffers) == packet.attachments:
+                self._partial = None
+                self._route(packet)
+        except ProtocolError as error:
+            self.violated(error)
+
+    def on_closed(self, reason: DisconnectReason) -> None:
+        """The session has ended."""
+        self._partial = None
+        sockets, self._sockets = self._sockets, {}
+        for socket in sockets.values():
+            if socket is not None:
+                socket.namespace.leave(socket, reason)
+
+    def violated(self, error: ProtocolError) -> None:
+        """The client sent what is no packet, or none that it may send now."""
+        del error
+        self.session.close(DisconnectReason.PARSE_ERROR)
+
+    def part(self, socket: Socket) -> None:
+        """Put the client out of one namespace and tell it."""
+        name = socket.namespace.name.encode()
+        if self._sockets.get(name) is not socket:
+            return
+        self._sockets[name] = None
+        if isinstance(socket.codec, SocketIoCodec):
+            self.session.transport.send_text(socket.codec.disconnect)
+        socket.namespace.leave(socket, DisconnectReason.SERVER_NAMESPACE_DISCONNECT)
+
+    def close(self) -> None:
+        """Put the client out of all its namespaces and end its session."""
+        for socket in list(self._sockets.values()):
+            if socket is not None:
+                self.part(socket)
+        self.session.close(DisconnectReason.FORCED_CLOSE)
+
+    def _route(self, packet: Packet) -> None:
+        kind = packet.type
+        if kind == PacketType.CONNECT:
+            self._connect(packet)
+            return
+        socket = self._sockets.get(packet.namespace)
+        if socket is None:
+            if packet.namespace not in self._sockets:
+                raise ProtocolError("a namespace that the client is in", repr(packet.namespace))
+        elif kind in _EVENTS:
+            socket.namespace.route(socket, packet)
+        elif kind in _ACKS:
+            arguments = decode_arguments(packet)
+            if packet.ack_id is not None:
+                socket.answered(packet.ack_id, arguments)
+        elif kind == PacketType.DISCONNECT:
+            if packet.payload:
+                raise ProtocolError("nothing behind the packet type", repr(packet.payload[:40]))
+            del self._sockets[packet.namespace]
+            socket.namespace.leave(socket, DisconnectReason.CLIENT_NAMESPACE_DISCONNECT)
+        else:
+            raise ProtocolError("a packet that clients may send", "CONNECT_ERROR")
+
+    def _connect(self, packet: Packet) -> None:
+        """A client asks for a namespace."""
+        if self._sockets.get(packet.namespace) is not None:
+            raise ProtocolError("one CONNECT for each namespace", f"another for {packet.namespace!r}")
+        auth = _decode_auth(packet.payload)
+        found = self._directory.find(packet.namespace)
+        if found is None:
+            scope = b"" if packet.namespace == ROOT else packet.namespace + b","
+            self.session.transport.send_text(b"44" + scope + b'{"message":"Invalid namespace"}')
+            return
+        namespace, codec = found
+        session = self.session
+        socket = Socket(new_id(), namespace, session, self, codec, Handshake(session.request, auth, session.opened_at))
+        if namespace.guarded:
+            self._directory.runtime.dispatcher.spawn(self._admit(packet.namespace, socket, namespace, codec))
+        else:
+            self._enter(packet.namespace, socket, namespace, codec)
+
+    async def _admit(self, name: bytes, socket: Socket, namespace: Namespace, codec: SocketIoCodec) -> None:
+        """Let the client in if every middleware does."""
+        try:
+            await namespace.admit(socket)
+        except Exception as error:  # noqa: BLE001  # whatever a middleware raises refuses the client
+            if not self.session.closed:
+                refusal = refusal_of(error, where=f"a middleware of {namespace.name}", sid=socket.id)
+                self.session.transport.send_text(codec.refused(refusal))
+            return
+        if not self.session.closed and self._sockets.get(name) is None:
+            self._enter(name, socket, namespace, codec)
+
+    def _enter(self, name: bytes, socket: Socket, namespace: Namespace, codec: SocketIoCodec) -> None:
+        self._sockets[name] = socket
+        self.session.joined()
+        self.session.transport.send_text(codec.connected(socket.id))
+        namespace.enter(socket)
+
+
+def _decode_auth(payload: bytes) -> dict[str, Any]:
+    """Read what the client sent along with CONNECT; raises ProtocolError if it is no JSON object."""
+    if not payload:
+        return {}
+    try:
+        return _AUTH.decode(payload)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError("a JSON object behind CONNECT", repr(payload[:40])) from error

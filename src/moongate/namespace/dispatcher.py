@@ -1,0 +1,223 @@
+"""Who runs what, and in which order: one socket's messages one at a time, without a task for each.
+
+A message is run by a worker, a task that takes what is ready until nothing is. Most handlers end without waiting for
+anything, so one worker serves all sockets. When a handler does wait, its worker stays with it and another takes over;
+what comes for the same socket meanwhile waits in the socket's backlog.
+"""
+
+import asyncio
+import contextvars
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial
+from typing import Any, Protocol, TypeAlias
+
+from moongate.transport.flow import Cork
+
+__all__ = ["Backlog", "Dispatcher", "Ordered", "Work"]
+
+_LOGGER = logging.getLogger("moongate.namespace")
+
+_IDLE_WORKERS = 16
+"""How many workers stay for the next burst of waiting handlers."""
+
+Work: TypeAlias = Callable[[Any, Any], Coroutine[Any, Any, None] | None]
+"""What is to be done for a socket: called with it and one argument, it may return a coroutine with the rest."""
+
+Backlog: TypeAlias = deque[tuple[Work, Any]]
+"""What waits until the handler that runs for a socket ends."""
+
+
+class Ordered(Protocol):
+    """Somebody whose work is done in order."""
+
+    backlog: Backlog | None
+    """None unless a handler waits for something."""
+
+    def pause_reading(self) -> None:
+        """Take no more messages: too many wait."""
+
+    def resume_reading(self) -> None:
+        """Take messages again."""
+
+
+class _Continuation:
+    """Awaits the rest of a coroutine that has already run up to its first wait, in its own context."""
+
+    __slots__ = ("_context", "_coroutine", "_future")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], future: Any, context: contextvars.Context) -> None:
+        self._coroutine = coroutine
+        self._future = future  # what the coroutine waits for
+        self._context = context
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        coroutine, context, future = self._coroutine, self._context, self._future
+        while True:
+            try:
+                value = yield future
+            except BaseException as error:  # noqa: BLE001  # whatever is thrown in belongs to the coroutine
+                step = partial(coroutine.throw, error)
+            else:
+                step = partial(coroutine.send, value)
+            try:
+                future = context.run(step)
+            except StopIteration:
+                return
+
+
+class Dispatcher:
+    """Runs work in order for each socket, each in a context of its own (PEP 567)."""
+
+    __slots__ = ("_context", "_cork", "_idle", "_inbox_size", "_ready", "_scheduled", "_tasks")
+
+    def __init__(self, cork: Cork, inbox_size: int) -> None:
+        self._cork = cork
+        self._inbox_size = inbox_size
+        self._ready: deque[tuple[Ordered, Work, Any]] = deque()
+        self._scheduled = False  # a worker is about to take what is ready
+        self._idle: list[asyncio.Future[None]] = []  # of workers that wait for something to do
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._context = contextvars.Context()
+
+    def submit(self, socket: Ordered, work: Work, argument: Any) -> None:
+        """Do *work* for *socket*, after all that was submitted for it before."""
+        backlog = socket.backlog
+        if backlog is not None and not self._ready:  # what is ready came before, perhaps from the same socket
+            self._postpone(socket, backlog, work, argument)
+            return
+        self._ready.append((socket, work, argument))
+        if not self._scheduled:
+            self._wake()
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Run *coroutine* beside everything else, until it ends or the dispatcher stops."""
+        task = asyncio.get_running_loop().create_task(coroutine, context=self._context.copy())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def stop(self, timeout: float) -> None:  # the limit is for the handlers, not for the caller
+        """Let what runs end within *timeout* seconds, then cancel what is left."""
+        deadline = asyncio.get_running_loop().time() + timeout
+        while busy := self._busy():
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                _LOGGER.warning("%d handlers did not end within %g s", len(busy) - len(self._idle), timeout)
+                break
+            await asyncio.wait(busy, timeout=min(left, 0.05), return_when=asyncio.FIRST_COMPLETED)
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._idle.clear()
+
+    def _busy(self) -> "list[asyncio.Task[None]]":
+        """Return the tasks that have something to do: all but the idle workers and the caller."""
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        return tasks if len(tasks) > len(self._idle) or self._ready else []
+
+    def _postpone(self, socket: Ordered, backlog: Backlog, work: Work, argument: Any) -> None:
+        backlog.append((work, argument))
+        if len(backlog) == self._inbox_size:
+            socket.pause_reading()
+
+    def _wake(self) -> None:
+        self._scheduled = True
+        while self._idle:
+            idle = self._idle.pop()
+            if not idle.done():
+                idle.set_result(None)
+                return
+        self.spawn(self._work())
+
+    async def _work(self) -> None:
+        """Take what is ready, for ever; a worker that had to wait ends when there are enough others."""
+        loop = asyncio.get_running_loop()
+        while True:
+            suspended = self._run_ready()
+            if suspended is not None:
+                await self._finish(*suspended)
+                if self._ready and not self._scheduled:
+                    self._scheduled = True
+                    continue
+                if len(self._idle) >= _IDLE_WORKERS:
+                    return
+            idle = loop.create_future()
+            self._idle.append(idle)
+            await idle
+
+    def _run_ready(self) -> "tuple[Ordered, _Continuation] | None":
+        """Run what is ready until nothing is, or until something has to wait: then return it."""
+        ready = self._ready
+        held = self._cork.hold()
+        suspended = None
+        while ready and suspended is None:
+            socket, work, argument = ready.popleft()
+            backlog = socket.backlog
+            if backlog is None:
+                suspended = self._start(socket, work, argument)
+            else:
+                self._postpone(socket, backlog, work, argument)
+        if held:
+            self._cork.release()
+        self._scheduled = False
+        if ready:
+            self._wake()
+        return suspended
+
+    def _start(self, socket: Ordered, work: Work, argument: Any) -> "tuple[Ordered, _Continuation] | None":
+        """Run *work* up to its first wait."""
+        context = self._context.copy()
+        try:
+            waiting = context.run(_first_step, work, socket, argument)
+        except BaseException as error:  # noqa: BLE001  # sorted out there
+            _reraise_unless_handled(error)
+            return None
+        if waiting is None:
+            return None
+        socket.backlog = deque()
+        return socket, _Continuation(*waiting, context)
+
+    async def _finish(self, socket: Ordered, continuation: _Continuation) -> None:
+        """Wait for a handler that waits, then do what has come for its socket meanwhile."""
+        backlog = socket.backlog
+        while True:
+            try:
+                await continuation
+            except BaseException as error:  # noqa: BLE001  # sorted out there
+                _reraise_unless_handled(error)
+            following = None
+            while backlog and following is None:
+                work, argument = backlog.popleft()
+                if len(backlog) == self._inbox_size // 2:
+                    socket.resume_reading()
+                following = self._start(socket, work, argument)
+                if following is not None:
+                    socket.backlog = backlog
+            if following is None:
+                socket.backlog = None
+                return
+            continuation = following[1]
+
+
+def _first_step(work: Work, socket: Any, argument: Any) -> tuple[Coroutine[Any, Any, None], Any] | None:
+    """Call *work* and run what it returns up to its first wait; return it and what it waits for, if it waits."""
+    coroutine = work(socket, argument)
+    if coroutine is None:
+        return None
+    try:
+        return coroutine, coroutine.send(None)
+    except StopIteration:
+        return None
+
+
+def _reraise_unless_handled(error: BaseException) -> None:
+    """Log what a handler let through; re-raise what is meant for the worker or the process."""
+    task = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and not (task and task.cancelling()):
+        return
+    if not isinstance(error, Exception):
+        raise error
+    _LOGGER.error("an error escaped its handler", exc_info=error)

@@ -1,0 +1,40 @@
+"""What all namespaces of one application share."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from threading import get_ident
+from typing import Any
+
+from moongate.config import Settings
+from moongate.namespace.dispatcher import Dispatcher
+from moongate.transport.flow import READY, Cork
+from moongate.wire.payload import PayloadEncoder
+
+__all__ = ["Runtime"]
+
+
+class Runtime:
+    """The event loop that serves the clients, and what belongs to it."""
+
+    __slots__ = ("_loop", "cork", "dispatcher", "encoder", "settings", "thread")
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.cork = Cork()
+        self.dispatcher = Dispatcher(self.cork, settings.inbox_size)
+        self.encoder = PayloadEncoder()
+        self._loop: asyncio.AbstractEventLoop | None = None  # set by start
+        self.thread = get_ident()  # the one that runs the loop
+
+    def start(self) -> None:
+        """Remember the running loop: clients are touched from its thread only."""
+        self._loop = asyncio.get_running_loop()
+        self.thread = get_ident()
+
+    def run_in_loop(self, function: Callable[..., object], *arguments: Any) -> Awaitable[None]:
+        """Call *function* in the loop's thread, at once if this is it."""
+        if self._loop is None or get_ident() == self.thread:
+            function(*arguments)
+        else:
+            self._loop.call_soon_threadsafe(function, *arguments)
+        return READY

@@ -1,0 +1,325 @@
+"""One client in one namespace."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from threading import get_ident
+from typing import Any, Protocol, TypeAlias
+
+from moongate.config import TransportName
+from moongate.errors import ProtocolError
+from moongate.namespace.acks import AckReceiver, Collector, PendingAcks
+from moongate.namespace.broadcast import Broadcast
+from moongate.namespace.clients import Clients, check_event
+from moongate.namespace.codec import Codec
+from moongate.namespace.dispatcher import Backlog
+from moongate.namespace.handshake import Handshake
+from moongate.transport.base import Transport
+from moongate.transport.flow import READY
+from moongate.types import DisconnectReason, Event, Room, Sid
+from moongate.wire.outgoing import Outgoing
+from moongate.wire.socketio import Packet
+
+__all__ = ["Connection", "Home", "Link", "Listener", "Socket", "SocketSender"]
+
+Listener: TypeAlias = Callable[..., object]
+"""What `on_any` and `on_any_outgoing` take: called with the event's name and its arguments."""
+
+
+class Link(Protocol):
+    """A session, as far as its sockets need it."""
+
+    transport: Transport
+
+    def close(self, reason: DisconnectReason) -> None:
+        """End the session."""
+
+
+class Connection(Protocol):
+    """The protocol's side of the session that a socket belongs to."""
+
+    def part(self, socket: "Socket") -> None:
+        """Tell the client that the server has put it out of the namespace."""
+
+    def close(self) -> None:
+        """Put the client out of all its namespaces and end its session."""
+
+    def violated(self, error: ProtocolError) -> None:
+        """The client sent what the protocol does not allow."""
+
+
+class Home(Protocol):
+    """The namespace that a socket is in."""
+
+    name: str
+
+    @property
+    def clients(self) -> Clients:
+        """Its clients."""
+
+    def route(self, socket: "Socket", packet: Packet) -> None:
+        """Handle an event whose name is still to be read; raises ProtocolError if there is none."""
+
+    def receive(self, socket: "Socket", packet: Packet) -> None:
+        """Handle an event of a client in its turn."""
+
+    def leave(self, socket: "Socket", reason: DisconnectReason) -> None:
+        """The client is gone."""
+
+
+class Socket:
+    """One client in one namespace. Handlers get it by annotating a parameter with `Socket`.
+
+    `id` is public: others may know it, and it is the name of a room in which only this client is. What `emit`,
+    `join`, `leave` and `disconnect` do is done when they return; awaiting it waits until the client can take more.
+    """
+
+    __slots__ = (
+        "_clients", "_concurrent", "_connection", "_data", "_pending", "_tasks", "backlog", "codec", "connected",
+        "handshake", "id", "incoming", "joined", "namespace", "outgoing", "session",
+    )  # fmt: skip
+
+    recovered = False
+    """Whether the client came back with its id, rooms and data after its connection was lost."""
+
+    def __init__(  # noqa: PLR0917  # each is another kind of thing
+        self, sid: Sid, namespace: Home, session: Link, connection: Connection, codec: Codec, handshake: Handshake
+    ) -> None:
+        self.id = sid
+        self.namespace = namespace
+        self._clients = namespace.clients
+        self.handshake = handshake
+        self.connected = False  # from the moment it is let in until it leaves
+        self.session = session
+        self.codec = codec
+        self.joined: set[Room] | None = None  # besides the room of its own id
+        self.backlog: Backlog | None = None  # what waits for the handler that runs
+        self._connection = connection
+        self._data: dict[str, Any] | None = None  # made when first asked for
+        self.incoming: list[Listener] | None = None  # what was given to on_any
+        self.outgoing: list[Listener] | None = None  # what was given to on_any_outgoing
+        self._pending: PendingAcks | None = None  # only once an acknowledgement was asked for
+        self._tasks: set[asyncio.Task[None]] | None = None  # streams and concurrent handlers
+        self._concurrent = 0
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the application keeps about this client."""
+        if self._data is None:
+            self._data = {}
+        return self._data
+
+    @property
+    def rooms(self) -> frozenset[Room]:
+        """The rooms that this client is in, its own included."""
+        return frozenset((self.id, *(self.joined or ())))
+
+    @property
+    def transport(self) -> TransportName:
+        """How the client is connected at the moment."""
+        return self.session.transport.name
+
+    def emit(self, event: Event, *arguments: Any) -> Awaitable[None]:
+        """Send an event to this client; raises EncodeError for arguments that cannot be sent."""
+        check_event(event)
+        message = self.codec.event(event, arguments)
+        if self.outgoing is not None:
+            self.observe_outgoing(event, arguments)
+        if get_ident() != self._clients.runtime.thread:
+            return self._clients.runtime.run_in_loop(self.deliver, message)
+        transport = self.session.transport
+        transport.send(message)
+        return transport.drained()
+
+    def send(self, *arguments: Any) -> Awaitable[None]:
+        """Send the event `message`."""
+        return self.emit("message", *arguments)
+
+    async def emit_with_ack(self, event: Event, *arguments: Any, timeout: float | None = None) -> Any:
+        """Send an event and return the client's answer: its only argument, None, or a list of several.
+
+        *timeout* is in seconds (`Settings.acknowledgement_timeout` by default). Raises AckTimeout, ClientDisconnected
+        if the client leaves first, and EncodeError.
+        """
+        check_event(event)
+        limit = self._clients.runtime.settings.acknowledgement_timeout if timeout is None else timeout
+        ack_id = self._clients.next_ack_id()
+        message = self.codec.event(event, arguments, ack_id)
+        if self.outgoing is not None:
+            self.observe_outgoing(event, arguments)
+        collector = Collector({self.id})
+        self.expect(ack_id, collector)
+        self.session.transport.send(message)
+        try:
+            return await collector.one_answer(self.id, event, limit)
+        finally:
+            self.forget(ack_id)
+
+    def join(self, *rooms: Room) -> Awaitable[None]:
+        """Put this client into *rooms*."""
+        return self._clients.runtime.run_in_loop(self._clients.rooms.join, self, rooms)
+
+    def leave(self, *rooms: Room) -> Awaitable[None]:
+        """Take this client out of *rooms*."""
+        return self._clients.runtime.run_in_loop(self._clients.rooms.leave, self, rooms)
+
+    def to(self, *rooms: Room) -> Broadcast:
+        """Return a broadcast to the clients in any of *rooms*, save this one."""
+        return self.broadcast.to(*rooms)
+
+    def in_(self, *rooms: Room) -> Broadcast:
+        """Return the same as `to`."""
+        return self.broadcast.to(*rooms)
+
+    def except_(self, *rooms: Room) -> Broadcast:
+        """Return a broadcast to all clients of the namespace, save this one and those in any of *rooms*."""
+        return self.broadcast.except_(*rooms)
+
+    @property
+    def broadcast(self) -> Broadcast:
+        """A broadcast to all clients of the namespace, save this one."""
+        return Broadcast(self._clients).except_(self.id)
+
+    @property
+    def volatile(self) -> "SocketSender":
+        """A sender whose events are dropped if the client cannot take them at once."""
+        return SocketSender(self, volatile=True)
+
+    def timeout(self, seconds: float) -> "SocketSender":
+        """Return a sender whose `emit_with_ack` waits *seconds* for the answer."""
+        return SocketSender(self, timeout=seconds)
+
+    def on_any(self, listener: Listener) -> None:
+        """Call *listener* with the name and the arguments of each event from this client, before its handler."""
+        self.incoming = [*(self.incoming or ()), listener]
+
+    def off_any(self, listener: Listener | None = None) -> None:
+        """Call *listener*, or any that was given to `on_any`, no more."""
+        self.incoming = _without(self.incoming, listener)
+
+    def on_any_outgoing(self, listener: Listener) -> None:
+        """Call *listener* with the name and the arguments of each event to this client, broadcasts included."""
+        self.outgoing = [*(self.outgoing or ()), listener]
+
+    def off_any_outgoing(self, listener: Listener | None = None) -> None:
+        """Call *listener*, or any that was given to `on_any_outgoing`, no more."""
+        self.outgoing = _without(self.outgoing, listener)
+
+    def disconnect(self, close: bool = False) -> Awaitable[None]:  # noqa: FBT001, FBT002  # as in Socket.IO
+        """Put this client out of the namespace; with *close*, out of all its namespaces, and end its connection."""
+        if not self.connected:
+            return READY
+        action = self._connection.close if close else self._part
+        return self._clients.runtime.run_in_loop(action)
+
+    def _part(self) -> None:
+        self._connection.part(self)
+
+    def observe_outgoing(self, event: Event, arguments: tuple[Any, ...]) -> None:
+        """Show an event to those who want to see what goes to this client."""
+        for listener in self.outgoing or ():
+            listener(event, *arguments)
+
+    def deliver(self, message: Outgoing) -> None:
+        """Send what is encoded already."""
+        self.session.transport.send(message)
+
+    def acknowledge(self, ack_id: int, arguments: tuple[Any, ...]) -> Awaitable[None]:
+        """Answer the client's message *ack_id*; raises EncodeError for arguments that cannot be sent."""
+        message = self.codec.acknowledgement(ack_id, arguments)
+        return self._clients.runtime.run_in_loop(self.deliver, message)
+
+    def fail(self, ack_id: int, failure: object) -> None:
+        """Answer the client's message *ack_id* with what went wrong."""
+        self._clients.runtime.run_in_loop(self.deliver, self.codec.failure(ack_id, failure))
+
+    def violated(self, error: ProtocolError) -> None:
+        """The client sent what the protocol does not allow."""
+        self._connection.violated(error)
+
+    def expect(self, ack_id: int, receiver: AckReceiver) -> None:
+        """Give the client's answer *ack_id* to *receiver*."""
+        if self._pending is None:
+            self._pending = PendingAcks(self.id)
+        self._pending.expect(ack_id, receiver)
+
+    def forget(self, ack_id: int) -> None:
+        """Wait for the answer *ack_id* no longer."""
+        if self._pending is not None:
+            self._pending.forget(ack_id)
+
+    def answered(self, ack_id: int, arguments: list[Any]) -> None:
+        """The client answered an event of ours."""
+        if self._pending is not None:
+            self._pending.answer(ack_id, arguments)
+
+    def abandon(self, reason: DisconnectReason) -> None:
+        """The client is gone: end what was waiting for it or running for it alone."""
+        if self._pending is not None:
+            self._pending.abandon(lambda: str(reason))
+        for task in tuple(self._tasks or ()):
+            task.cancel()
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None], *, stream: bool) -> None:
+        """Run *coroutine* beside the client's messages. A stream is cancelled when the client leaves."""
+        task = self._clients.runtime.dispatcher.spawn(coroutine)
+        if stream:
+            self._tasks = self._tasks if self._tasks is not None else set()
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        self._concurrent += 1
+        if self._concurrent == self._clients.runtime.settings.inbox_size:
+            self.pause_reading()
+        task.add_done_callback(self._spawned_done)
+
+    def _spawned_done(self, _: "asyncio.Task[None]") -> None:
+        self._concurrent -= 1
+        if self._concurrent == self._clients.runtime.settings.inbox_size // 2:
+            self.resume_reading()
+
+    def pause_reading(self) -> None:
+        """Read nothing from this client: too much of it waits."""
+        self.session.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read from this client again."""
+        self.session.transport.resume_reading()
+
+    def __repr__(self) -> str:
+        return f"<Socket {self.id} in {self.namespace.name}>"
+
+
+class SocketSender:
+    """Sends to one client with options: `client.volatile`, `client.timeout(5)`."""
+
+    __slots__ = ("_socket", "_timeout", "_volatile")
+
+    def __init__(self, socket: Socket, *, volatile: bool = False, timeout: float | None = None) -> None:
+        self._socket = socket
+        self._volatile = volatile
+        self._timeout = timeout
+
+    @property
+    def volatile(self) -> "SocketSender":
+        """The same sender, whose events are dropped if the client cannot take them at once."""
+        return SocketSender(self._socket, volatile=True, timeout=self._timeout)
+
+    def timeout(self, seconds: float) -> "SocketSender":
+        """Return the same sender, whose `emit_with_ack` waits *seconds* for the answer."""
+        return SocketSender(self._socket, volatile=self._volatile, timeout=seconds)
+
+    def emit(self, event: Event, *arguments: Any) -> Awaitable[None]:
+        """Send an event; raises EncodeError for arguments that cannot be sent."""
+        if self._volatile and not self._socket.session.transport.writable:
+            check_event(event)
+            return READY
+        return self._socket.emit(event, *arguments)
+
+    async def emit_with_ack(self, event: Event, *arguments: Any) -> Any:
+        """Send an event and return the client's answer; see `Socket.emit_with_ack`."""
+        return await self._socket.emit_with_ack(event, *arguments, timeout=self._timeout)
+
+
+def _without(listeners: list[Listener] | None, listener: Listener | None) -> list[Listener] | None:
+    if listener is None or not listeners:
+        return None
+    return [other for other in listeners if other != listener] or None

@@ -1,0 +1,1 @@
+"""Serving an application: uvicorn, with WebSocket connections taken over by picows."""

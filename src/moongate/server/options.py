@@ -1,0 +1,26 @@
+"""How the application is served: the options of `moongate run`."""
+
+from pathlib import Path
+
+import msgspec
+
+__all__ = ["ServeOptions"]
+
+
+class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the server listens and what it says."""
+
+    host: str = "127.0.0.1"
+    """The address to listen on; `0.0.0.0` is every IPv4 address of the machine."""
+    port: int = 3000
+    """The TCP port; 0 lets the system choose a free one."""
+    uds: str | None = None
+    """The path of a UNIX domain socket to listen on, instead of host and port."""
+    ssl_certfile: Path | None = None
+    """The certificate chain (PEM). With it the server speaks TLS."""
+    ssl_keyfile: Path | None = None
+    """The private key of the certificate (PEM)."""
+    log_level: str = "info"
+    """What is logged: `trace`, `debug`, `info`, `warning`, `error` or `critical` and above."""
+    reload: bool = False
+    """Whether a change of the code restarts the server."""

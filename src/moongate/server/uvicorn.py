@@ -1,0 +1,245 @@
+"""Serves an application by uvicorn; WebSocket requests on its own paths go straight to picows."""
+
+import asyncio
+import base64
+import binascii
+import logging
+import logging.config
+import signal
+from collections.abc import Awaitable
+from functools import partial
+from types import FrameType
+from typing import Any, Protocol, cast
+from urllib.parse import unquote
+
+from moongate.config import Settings
+from moongate.errors import MissingExtraError
+from moongate.server.options import ServeOptions
+from moongate.transport.base import Receiver, Refused, Request
+from moongate.transport.flow import Cork
+
+try:
+    import uvicorn
+    from picows.picows import WSProtocol  # type: ignore[attr-defined]  # not in picows' stubs
+    from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
+
+    from moongate.transport.picows import open_connection
+except ImportError as error:
+    raise MissingExtraError("Serving", extra="standard") from error
+
+__all__ = ["Served", "create_server", "run"]
+
+_GOING_AWAY = 1001
+_KEY_LENGTH = 16
+_STARTUP_FAILED = 3
+
+
+class Served(Protocol):
+    """An application as its server sees it."""
+
+    settings: Settings
+
+    @property
+    def cork(self) -> Cork:
+        """What joins the writes of all connections."""
+
+    def handles(self, path: str) -> bool:
+        """Whether WebSocket requests for *path* are its own; all others are for the application beside it."""
+
+    def accept_websocket(self, request: Request) -> Receiver | Awaitable[Receiver]:
+        """Return who receives the messages of a new connection; raises Refused."""
+
+    async def stop(self) -> None:
+        """Say goodbye to all clients and end."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer as an ASGI application."""
+
+
+class _Connection(WSProtocol):  # type: ignore[misc]  # a Cython class
+    """A WebSocket connection that uvicorn waits for when it shuts down."""
+
+    __slots__ = ("connections",)
+
+    connections: set[Any]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self.connections.discard(self)
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """The server stops."""
+        self.listener.close(_GOING_AWAY, "server shutting down")
+
+
+class _Entry(asyncio.Protocol):
+    """What uvicorn gives each WebSocket request to (its `ws=` option). It hands the connection on at once."""
+
+    def __init__(self, served: Served, *, config: uvicorn.Config, server_state: Any, app_state: dict[str, Any]) -> None:
+        self._served = served
+        self._config = config
+        self._server_state = server_state
+        self._app_state = app_state
+        self._stream: asyncio.Transport = None  # type: ignore[assignment]  # set by connection_made
+        self._admission: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Uvicorn hands over an open connection."""
+        self._stream = transport  # type: ignore[assignment]  # a stream is what uvicorn has
+
+    def data_received(self, data: bytes) -> None:
+        """Uvicorn hands over the request's head."""
+        if self._admission is not None:
+            self._stream.close()  # a client must not send before the handshake is answered
+            return
+        line, _, head = data.partition(b"\r\n")
+        path, _, query = line.split(b" ")[1].decode("latin-1").partition("?")
+        path = unquote(path)
+        if not self._served.handles(path):
+            self._hand_to_uvicorn(data)
+            return
+        secure = self._stream.get_extra_info("sslcontext") is not None
+        peer = self._stream.get_extra_info("peername")
+        request = Request(path, query, head[:-2], tuple(peer[:2]) if peer else None, secure=secure)
+        try:
+            key = _handshake_key(request)
+            receiver = self._served.accept_websocket(request)
+        except Refused as refusal:
+            self._refuse(refusal)
+            return
+        if isinstance(receiver, Awaitable):
+            self._server_state.connections.add(self)
+            self._admission = asyncio.get_running_loop().create_task(self._admit(receiver, key))
+        else:
+            # Uvicorn sets this entry as the stream's protocol after it was called, so picows' has to come later.
+            asyncio.get_running_loop().call_soon(self._stream.set_protocol, self._open(receiver, key))
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """The client left before it was let in."""
+        self._server_state.connections.discard(self)
+        if self._admission is not None:
+            self._admission.cancel()
+
+    def shutdown(self) -> None:
+        """The server stops."""
+        self._stream.close()
+
+    async def _admit(self, admission: Awaitable[Receiver], key: bytes) -> None:
+        try:
+            receiver = await admission
+        except Refused as refusal:
+            self._refuse(refusal)
+        else:
+            self._server_state.connections.discard(self)
+            self._stream.set_protocol(self._open(receiver, key))  # at once: the client may send from now on
+
+    def _open(self, receiver: Receiver, key: bytes) -> _Connection:
+        """Give the connection to picows, with a handshake of the form that it understands."""
+        handshake = (
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %b\r\n\r\n" % key
+        )
+        connection: _Connection = open_connection(
+            self._stream, handshake, receiver, self._served.cork, self._served.settings, _Connection
+        )
+        connection.connections = self._server_state.connections
+        connection.connections.add(connection)
+        return connection
+
+    def _hand_to_uvicorn(self, data: bytes) -> None:
+        """Let uvicorn's own WebSocket protocol serve the application beside ours."""
+        if AutoWebSocketsProtocol is None:
+            self._refuse(Refused(501, b"Install 'moongate[standard]' to serve other WebSocket routes", "text/plain"))
+            return
+        protocol: Any = AutoWebSocketsProtocol(
+            config=self._config, server_state=self._server_state, app_state=self._app_state
+        )
+        protocol.connection_made(self._stream)
+        protocol.data_received(data)
+        asyncio.get_running_loop().call_soon(self._stream.set_protocol, protocol)
+
+    def _refuse(self, refusal: Refused) -> None:
+        """Answer the request without opening anything."""
+        headers = b"".join(b"%b: %b\r\n" % (name.encode(), value.encode()) for name, value in refusal.headers)
+        self._stream.write(
+            b"HTTP/1.1 %d Refused\r\ncontent-type: %b\r\ncontent-length: %d\r\n%bconnection: close\r\n\r\n%b"
+            % (refusal.status, refusal.content_type.encode(), len(refusal.body), headers, refusal.body)
+        )
+        self._stream.close()
+
+
+def _handshake_key(request: Request) -> bytes:
+    """Return the request's key; raises Refused for what is no handshake (RFC 6455 section 4.2.1)."""
+    headers = request.headers
+    if headers.get("sec-websocket-version") != "13":
+        raise Refused(
+            426, b"expected Sec-WebSocket-Version: 13", "text/plain", headers=(("sec-websocket-version", "13"),)
+        )
+    if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
+        raise Refused(400, b"expected a request without a body", "text/plain")
+    key = headers.get("sec-websocket-key", "")
+    try:
+        valid = len(base64.b64decode(key, validate=True)) == _KEY_LENGTH
+    except (binascii.Error, ValueError):
+        valid = False
+    if not valid:
+        raise Refused(400, b"expected a Sec-WebSocket-Key of 16 bytes in Base64", "text/plain")
+    return key.encode()
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's server, which lets the application say goodbye to its clients before connections are closed."""
+
+    def __init__(self, config: uvicorn.Config, served: Served) -> None:
+        super().__init__(config)
+        self._served = served
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop on the first signal, give up waiting on a second Ctrl-C. The process then ends with status 0."""
+        del frame
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        self.should_exit = True
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """Accept nobody any more, stop the application, then close what is left."""
+        for server in self.servers:
+            server.close()
+        await self._served.stop()
+        await super().shutdown(sockets)
+
+
+def create_server(served: Served, options: ServeOptions) -> uvicorn.Server:
+    """Return a server that is not running yet: `await server.serve()` runs it in the running event loop."""
+    config = uvicorn.Config(
+        served,
+        host=options.host,
+        port=options.port,
+        uds=options.uds,
+        ssl_certfile=options.ssl_certfile,
+        ssl_keyfile=options.ssl_keyfile,
+        log_level=options.log_level,
+        log_config=None,
+        access_log=options.log_level in ("debug", "trace"),
+        lifespan="on",
+        ws=cast("type[asyncio.Protocol]", partial(_Entry, served)),
+        timeout_graceful_shutdown=max(1, round(served.settings.shutdown_timeout)),
+    )
+    return _Server(config, served)
+
+
+def run(served: Served, options: ServeOptions) -> int:
+    """Serve until SIGINT or SIGTERM; return the exit status of the process: 0, or 3 if the start failed."""
+    _configure_logging(options.log_level)
+    server = create_server(served, options)
+    server.run()
+    return 0 if server.started else _STARTUP_FAILED
+
+
+def _configure_logging(level: str) -> None:
+    """Make the log readable if the program has not set up logging itself."""
+    if logging.getLogger().hasHandlers():
+        return
+    numeric = logging.DEBUG if level == "trace" else level.upper()
+    logging.basicConfig(level=numeric, format="%(asctime)s %(levelname)-7s %(name)s  %(message)s", datefmt="%H:%M:%S")

@@ -1,0 +1,1 @@
+"""Transports: they move messages and know nothing of sessions."""

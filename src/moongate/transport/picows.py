@@ -1,0 +1,365 @@
+"""WebSocket connections by picows, the fast path under our own server. The only file that imports picows."""
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any
+
+from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+
+from moongate.config import Settings, TransportName
+from moongate.errors import PayloadTooLarge, ProtocolError
+from moongate.transport.base import Receiver
+from moongate.transport.flow import READY, Cork
+from moongate.wire.outgoing import Outgoing
+from moongate.wire.websocket import Assembler, binary_frame, text_frame
+
+__all__ = ["PicowsTransport", "open_connection"]
+
+_LOGGER = logging.getLogger("moongate.transport")
+
+_TEXT = WSMsgType.TEXT
+_PING = WSMsgType.PING
+_PONG = WSMsgType.PONG
+
+_CLOSE_TIMEOUT = 5.0
+"""Seconds that the peer has to answer a close frame before the connection is cut."""
+
+_READ_BUFFER = 2048
+"""Bytes of the read buffer of a new connection; it grows with the messages that come."""
+
+_AWAIT_AFTER = 64
+"""How many unflushed messages make an awaited `emit` flush them and let the event loop take a turn."""
+
+# Close codes (RFC 6455 section 7.4.1).
+_PROTOCOL_ERROR = 1002
+_NO_STATUS = 1005
+_ABNORMAL_CLOSURE = 1006
+_INVALID_TEXT = 1007
+_TOO_BIG = 1009
+
+_DATA = {WSMsgType.CONTINUATION: 0x0, WSMsgType.TEXT: 0x1, WSMsgType.BINARY: 0x2}
+"""Opcodes of data frames (RFC 6455 section 5.2)."""
+
+
+class _PicowsLog:
+    """What picows logs to. It is no `logging.Logger`, for which picows would make a child for every connection."""
+
+    def isEnabledFor(self, _: int) -> bool:  # noqa: N802  # the name that picows calls
+        """Nothing at the debug level, which is all that picows asks for."""
+        return False
+
+    def info(self, *_: object) -> None:
+        """Connections are logged by the layers that know what they are for."""
+
+    debug = log = info
+
+    def error(self, message: str, *arguments: object) -> None:
+        """A peer broke RFC 6455: its fault, and it is told so by the close code."""
+        _LOGGER.debug(message, *arguments)
+
+    warning = error
+
+    def exception(self, message: str, *arguments: object) -> None:
+        """One of our callbacks failed."""
+        _LOGGER.log(logging.ERROR, message, *arguments, exc_info=sys.exception())
+
+
+_PICOWS_LOG = _PicowsLog()
+
+
+class PicowsTransport(WSListener):
+    """One WebSocket connection: picows reads and parses, frames that go out are corked here."""
+
+    __slots__ = (
+        "_assembler", "_close", "_connection", "_cork", "_descriptor", "_drained", "_pending", "_settings",
+        "_stream", "receiver",
+    )  # fmt: skip
+
+    name: TransportName = "websocket"
+
+    def __init__(self, receiver: Receiver, cork: Cork, settings: Settings) -> None:
+        super().__init__()
+        self.receiver = receiver
+        self._cork = cork
+        self._settings = settings
+        self._pending: list[bytes] = []  # frames of this turn
+        self._connection: WSTransport  # picows' side; there when the connection is open
+        self._stream: Any = None  # the event loop's transport; None before it is open and after it is gone
+        self._descriptor = -1  # the socket's, to send on directly; -1 where that is impossible
+        self._assembler: Assembler | None = None  # only for peers that send fragments
+        self._drained: asyncio.Future[None] | None = None  # only while somebody waits for the peer to take more
+        self._close: tuple[int, str] | None = None  # what this side closed with
+
+    @property
+    def writable(self) -> bool:
+        """Whether the peer reads as fast as we send: the operating system has taken all that was flushed."""
+        return self._stream is not None and not self._stream.get_write_buffer_size()
+
+    def send_text(self, data: bytes) -> None:
+        """Send one text message."""
+        pending = self._pending
+        if not pending:
+            self._cork.add(self)
+        pending.append(text_frame(data))
+
+    def send_bytes(self, data: bytes) -> None:
+        """Send one binary message."""
+        pending = self._pending
+        if not pending:
+            self._cork.add(self)
+        pending.append(binary_frame(data))
+
+    def send(self, message: Outgoing) -> None:
+        """Send a message that was encoded before."""
+        pending = self._pending
+        if not pending:
+            self._cork.add(self)
+        pending.append(message.frame)
+
+    def flush(self) -> None:
+        """Send what was corked: directly on the socket if nothing is queued before it."""
+        pending = self._pending
+        if not pending:
+            return
+        data = pending[0] if len(pending) == 1 else b"".join(pending)
+        pending.clear()
+        stream = self._stream
+        if stream is None or self._close is not None:
+            return
+        if self._descriptor >= 0 and not stream.get_write_buffer_size():
+            try:
+                sent = os.write(self._descriptor, data)
+            except OSError:
+                sent = 0  # full or broken: the loop's transport tells one from the other
+            if sent == len(data):
+                return
+            data = data[sent:]
+        stream.write(data)
+
+    def drained(self) -> Awaitable[None]:
+        """Return an awaitable that is done when the peer can take more; done at once while little waits."""
+        if len(self._pending) < _AWAIT_AFTER and self._drained is None:
+            return READY
+        return _Drained(self._wait_until_drained)
+
+    async def _wait_until_drained(self) -> None:
+        self.flush()
+        if self._drained is not None:
+            await asyncio.shield(self._drained)
+        else:
+            await asyncio.sleep(0)
+
+    def ping(self) -> bool:
+        """Send a WebSocket ping."""
+        if self._stream is not None and self._close is None:
+            self.flush()
+            self._connection.send_ping()
+        return True
+
+    def pause_reading(self) -> None:
+        """Leave what the peer sends in the operating system's buffers, so that the peer has to wait."""
+        if self._stream is not None and self._stream.is_reading():
+            self._stream.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        if self._stream is not None and not self._stream.is_closing() and not self._stream.is_reading():
+            self._stream.resume_reading()
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Send what is corked and a close frame, then wait a little for the peer's (RFC 6455 section 7.1.2)."""
+        stream = self._stream
+        if stream is None or self._close is not None:
+            return
+        self.flush()
+        self._close = (code, reason)
+        self._connection.send_close(WSCloseCode(code), reason.encode())
+        self.resume_reading()
+        asyncio.get_running_loop().call_later(_CLOSE_TIMEOUT, self._connection.disconnect, False)  # picows: graceful
+
+    def on_ws_connected(self, connection: WSTransport) -> None:
+        """The handshake is done."""
+        stream = connection.underlying_transport
+        self._connection = connection
+        self._stream = stream
+        if not connection.is_secure:
+            self._descriptor = stream.get_extra_info("socket").fileno()
+        stream.set_write_buffer_limits(high=self._settings.high_water)
+        self.receiver.on_open(self)
+
+    def on_ws_frame(self, connection: WSTransport, frame: WSFrame) -> None:
+        """A frame came: almost always a whole text message."""
+        if connection.is_close_frame_sent and frame.msg_type is not WSMsgType.CLOSE:
+            return
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            self.close(_PROTOCOL_ERROR, "reserved bits are set")
+        elif frame.msg_type is _TEXT and frame.fin and self._assembler is None:
+            data = frame.get_payload_as_bytes()
+            if data.isascii() or self._is_utf8(data):
+                self.receiver.on_text(data)
+        else:
+            self._take(frame)
+
+    def _take(self, frame: WSFrame) -> None:
+        """Handle every kind of frame that is not a whole text message."""
+        opcode = frame.msg_type
+        if opcode in _DATA:
+            self._take_data(_DATA[opcode], frame.get_payload_as_bytes(), fin=bool(frame.fin))
+        elif opcode is _PING:
+            self.flush()
+            self._connection.send_pong(frame.get_payload_as_bytes())
+        elif opcode is _PONG:
+            self.receiver.on_pong()
+        else:
+            self._answer_close()
+
+    def _take_data(self, opcode: int, payload: bytes, *, fin: bool) -> None:
+        if self._assembler is None:
+            self._assembler = Assembler(self._settings.max_payload)
+        try:
+            message = self._assembler.feed(opcode, payload, fin=fin)
+        except PayloadTooLarge as error:
+            self.close(_TOO_BIG, str(error))
+        except ProtocolError as error:
+            self.close(_PROTOCOL_ERROR, str(error))
+        else:
+            if message is None:
+                return
+            self._assembler = None
+            is_text, data = message
+            if not is_text:
+                self.receiver.on_bytes(data)
+            elif self._is_utf8(data):
+                self.receiver.on_text(data)
+
+    def _is_utf8(self, data: bytes) -> bool:
+        """Whether *data* is UTF-8; if not, the connection closes (RFC 6455 section 8.1)."""
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            self.close(_INVALID_TEXT, "text is not UTF-8")
+            return False
+        return True
+
+    def _answer_close(self) -> None:
+        """Answer the peer's close frame with its own code, unless ours came first (RFC 6455 section 5.5.1)."""
+        if self._close is None and not self._connection.is_close_frame_sent:
+            self.flush()
+            self._close = _received_close(self._connection) or (_NO_STATUS, "")
+            code, _ = self._close
+            if code == _NO_STATUS:
+                self._connection.send(WSMsgType.CLOSE, b"")
+            else:
+                self._connection.send_close(WSCloseCode(code))
+        self._connection.disconnect()
+
+    def on_ws_disconnected(self, connection: WSTransport) -> None:
+        """The connection is gone."""
+        self._descriptor = -1
+        self._stream = None
+        self._pending.clear()
+        self.resume_writing()
+        self.receiver.on_closed(*(_received_close(connection) or self._close or (_ABNORMAL_CLOSURE, "")))
+
+    def pause_writing(self) -> None:
+        """The peer reads slower than we send: awaited emits wait from here on."""
+        if self._drained is None:
+            self._drained = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        """The peer has caught up, or is gone."""
+        if self._drained is not None:
+            self._drained.set_result(None)
+            self._drained = None
+
+
+class _Drained:
+    """Calls *wait* only when it is awaited: a coroutine that is ignored would be complained about."""
+
+    __slots__ = ("_wait",)
+
+    def __init__(self, wait: Callable[[], Awaitable[None]]) -> None:
+        self._wait = wait
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self._wait().__await__()
+
+
+def _received_close(connection: WSTransport) -> tuple[int, str] | None:
+    """Return the code and the reason of the peer's close frame, if there was one."""
+    handshake: Any = connection.close_handshake
+    if handshake is None or handshake.recv is None:
+        return None
+    # picows hands codes that it has no name for through as plain numbers.
+    code = getattr(handshake.recv.code, "value", handshake.recv.code)
+    return code or _NO_STATUS, handshake.recv.reason or ""
+
+
+class _UnixSocket:
+    """A stream whose socket ignores TCP's options, which picows sets whatever the socket's family is."""
+
+    def __init__(self, stream: asyncio.Transport) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        value = self._stream.get_extra_info(name, default)
+        return _OptionlessSocket(value.fileno()) if name == "socket" else value
+
+
+class _OptionlessSocket:
+    """A socket's number, and options that do nothing."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def setsockopt(self, *_: object) -> None:
+        """UNIX sockets have no TCP options to set."""
+
+    def getsockopt(self, *_: object) -> int:
+        """Every option reads as zero."""
+        return 0
+
+
+def open_connection(  # noqa: PLR0917  # each is another kind of thing
+    stream: asyncio.Transport, handshake: bytes, receiver: Receiver, cork: Cork, settings: Settings, protocol: type
+) -> Any:
+    """Answer a WebSocket handshake on *stream* and connect it to *receiver*.
+
+    *handshake* is the request's head, already checked by the server above; *protocol* is a subclass of picows'
+    WSProtocol that knows what that server wants of its connections. Returns the protocol that the stream has to be
+    given next.
+    """
+    listener = PicowsTransport(receiver, cork, settings)
+    connection = protocol(
+        None,
+        "/",
+        False,  # the server's side
+        lambda _: listener,
+        _PICOWS_LOG,
+        True,  # close if a callback fails
+        None,  # the handshake is here already
+        False,  # the sessions above keep the heartbeat
+        None,
+        None,
+        WSAutoPingStrategy.PING_WHEN_IDLE,
+        False,  # pongs are answered behind what is corked
+        settings.max_payload,
+        None,
+        _READ_BUFFER,
+    )
+    is_unix = stream.get_extra_info("socket").family == socket.AF_UNIX
+    connection.connection_made(_UnixSocket(stream) if is_unix else stream)
+    buffer = connection.get_buffer(len(handshake))
+    buffer[: len(handshake)] = handshake
+    connection.buffer_updated(len(handshake))
+    return connection

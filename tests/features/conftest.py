@@ -1,0 +1,34 @@
+"""A server for each feature test, and the ways in which clients reach it."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from tests.support.live import LiveServer, Serve, application
+from tests.support.node import Node
+
+
+@pytest.fixture(params=["polling", "websocket", "upgrade"])
+def transport(request: pytest.FixtureRequest, node: Node) -> Iterator[str]:
+    """How the clients of the test connect; the test runs once for each way."""
+    transport = request.param
+    assert isinstance(transport, str)
+    before, node.transport = node.transport, transport
+    yield transport
+    node.transport = before
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts servers; the end of the test stops them."""
+    with ExitStack() as stack:
+
+        def start(
+            *providers: Any, module: Any = None, http: Any = None, plain: bool = False, **settings: Any
+        ) -> LiveServer:
+            app = application(*providers, module=module, http=http, **settings)
+            return stack.enter_context(LiveServer(app, plain=plain))
+
+        yield start

@@ -1,0 +1,76 @@
+"""What `import moongate` offers."""
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import moongate
+
+VOCABULARY = {
+    "Ack",
+    "AckTimeout",
+    "ClientDisconnected",
+    "ConnectedSocket",
+    "EncodeError",
+    "Inject",
+    "Injectable",
+    "MessageBody",
+    "Module",
+    "Moongate",
+    "MoongateError",
+    "Namespace",
+    "Scope",
+    "Settings",
+    "Socket",
+    "SubscribeMessage",
+    "WebSocketGateway",
+    "WsException",
+    "WsResponse",
+}
+PACKAGE = Path(__file__).parent.parent / "src" / "moongate"
+
+
+def test_the_vocabulary_is_there():
+    assert set(moongate.__all__) >= VOCABULARY
+
+
+def test_names_are_sorted_and_unique():
+    assert list(moongate.__all__) == sorted(set(moongate.__all__))
+
+
+@pytest.mark.parametrize("name", moongate.__all__)
+def test_each_name_exists_and_is_documented(name: str):
+    exported = getattr(moongate, name)
+    if inspect.isclass(exported) or inspect.isfunction(exported):
+        assert inspect.getdoc(exported)
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_each_module_keeps_what_it_promises(file: Path):
+    if file.name == "__main__.py":
+        return
+    names = list(file.relative_to(PACKAGE.parent).with_suffix("").parts)
+    module = importlib.import_module(".".join(names[:-1] if names[-1] == "__init__" else names))
+    exported = getattr(module, "__all__", [])
+    assert len(exported) == len(set(exported))
+    for name in exported:
+        assert hasattr(module, name), name
+
+
+def test_the_type_marker_is_shipped():
+    assert (PACKAGE / "py.typed").exists()
+
+
+def test_optional_packages_are_not_needed_to_import_it():
+    """Only the two dependencies and the standard library are loaded by `import moongate`."""
+    optional = {"click", "fastapi", "picows", "pydantic", "starlette", "uvicorn", "uvloop", "watchfiles"}
+    code = "import sys, moongate; print({name.partition('.')[0] for name in sys.modules})"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30, cwd=PACKAGE.parent
+    ).stdout
+    assert not optional & ast.literal_eval(loaded)
