@@ -160,7 +160,7 @@ def reasons(schema: Schema, text: bytes) -> list[tuple[str, str]]:
         (Options, '{"limit":1}', {"limit": 1}),
         (Size, "[1,2]", Size(1, 2)),
         (Colour, '"red"', Colour.RED),
-        (Literal["a", 1], "1", 1),
+        (Literal["a", "b"], '"b"', "b"),
         (UserId, "5", 5),
         (str, '"\\ud83d\\ude00"', "😀"),
         (int, "18446744073709551616", 2**64),

@@ -26,7 +26,7 @@ JsonText: TypeAlias = bytes | msgspec.Raw
 
 Decoder: TypeAlias = Callable[[JsonText], Any]
 
-DECODE_ERRORS: tuple[type[Exception], ...] = (ValueError, RecursionError)
+DECODE_ERRORS: tuple[type[Exception], ...] = (msgspec.DecodeError, ValueError, RecursionError)
 """What a `Schema.decoder` raises, beside errors of ours; `failure` says what it means."""
 
 _LOCATION = re.compile(r"(?P<message>.*) - at (?:`(?P<key>key\b[^`]*)` in )?`(?P<path>\$[^`]*)`", re.DOTALL)

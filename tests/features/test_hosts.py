@@ -213,7 +213,7 @@ def run_fails(*options: str, folder: Path | None = None) -> str:
     [
         ("no_such_module:app", "no_such_module"),
         ("tests.support.sample:nothing", "nothing"),
-        ("tests.support.sample", "module:app"),
+        ("tests.support.sample", "tests.support.sample:app"),
     ],
 )
 def test_a_wrong_target_is_explained(target: str, said: str):

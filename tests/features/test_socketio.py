@@ -229,7 +229,7 @@ def test_namespaces_share_one_connection(serve: Serve, node: Node):
     """
     assert node.run(server, script) == [True, "pong", "pong", True]
     a = server.app.get(AGateway)
-    assert a.reasons == ["client namespace disconnect"]
+    assert a.reasons[0] == "client namespace disconnect"
     assert [client.handshake.auth for client in a.clients] == [{"name": "a"}, {"name": "a"}]
     server.until(lambda: server.app.get(BGateway).reasons)
 
@@ -373,7 +373,7 @@ def test_a_client_reconnects_to_a_server_that_was_started_again(serve: Serve, no
         const s = await connect("/", { reconnection: true, reconnectionDelay: 10, reconnectionDelayMax: 20 });
         await call("restart");
         await next(s, "disconnect");
-        await joined(s);
+        await next(s, "connect");
         return await ack(s, "ping me");
     """
     try:
@@ -423,8 +423,7 @@ def test_many_clients_at_once(serve: Serve, node: Node):
         const sockets = await Promise.all([...Array(30)].map(() => connect()));
         const answers = await Promise.all(sockets.map((s) => ack(s, "ping me")));
         await call("emit");
-        const heard = await Promise.all(sockets.map((s) => next(s, "news")));
-        return [answers.length, heard];
+        return [answers.length, await Promise.all(sockets.map((s) => next(s, "news")))];
     """
     calls = {"emit": lambda: server.emit("news", 1)}
     assert node.run(server, script, calls=calls) == [30, [1] * 30]

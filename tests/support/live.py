@@ -35,7 +35,7 @@ class LiveServer:
         self._socket = socket.create_server(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]
         self._running_loop: asyncio.AbstractEventLoop | None = None
-        self._server: uvicorn.Server | None = None
+        self._stopping: asyncio.Event | None = None
         self._failure: BaseException | None = None
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -60,8 +60,8 @@ class LiveServer:
 
     def stop(self) -> None:
         """Stop as SIGTERM does."""
-        if self._server:
-            self._server.should_exit = True
+        if self._thread.is_alive() and self._stopping:
+            self.loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join(LIMIT)
         self._socket.close()
         assert not self._thread.is_alive(), "the server did not stop in time"
@@ -102,12 +102,16 @@ class LiveServer:
 
     async def _serve(self) -> None:
         self._running_loop = asyncio.get_running_loop()
-        self._server = _host(self._asgi, plain=self._plain)
-        serving = asyncio.ensure_future(self._server.serve(sockets=[self._socket]))
-        while not (self._server.started or serving.done()):  # noqa: ASYNC110  # uvicorn offers no event
-            await asyncio.sleep(0.002)
+        self._stopping = asyncio.Event()
+        server = _host(self._asgi, plain=self._plain)
+        server.main_loop = self._serve_until_stopped  # type: ignore[method-assign]  # its own looks up only now and then
+        await server.serve(sockets=[self._socket])
+        assert self._started.is_set(), "the application did not start; the log says why"
+
+    async def _serve_until_stopped(self) -> None:
+        assert self._stopping
         self._started.set()
-        await serving
+        await self._stopping.wait()
 
     def __enter__(self) -> Self:
         return self.start()

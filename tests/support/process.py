@@ -57,7 +57,8 @@ class ServerProcess:
         self._command = command
         self._folder = folder
         self._variables = {**self.environment(), **(variables or {})}
-        self._output = tempfile.NamedTemporaryFile(buffering=0)  # noqa: SIM115  # closed at the end
+        self._output = tempfile.NamedTemporaryFile(buffering=0)  # noqa: SIM115  # closed by stop()
+        self._log = ""  # what was printed when it was last looked at
         self._process: subprocess.Popen[bytes] | None = None
 
     @staticmethod
@@ -67,7 +68,9 @@ class ServerProcess:
 
     @property
     def log(self) -> str:
-        return Path(self._output.name).read_text(encoding="utf-8", errors="replace")
+        if not self._output.closed:
+            self._log = Path(self._output.name).read_text(encoding="utf-8", errors="replace")
+        return self._log
 
     def start(self) -> Self:
         self._process = subprocess.Popen(
@@ -76,9 +79,8 @@ class ServerProcess:
         deadline = time.monotonic() + LIMIT
         while not self._listens():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                log = self.log
                 self.stop()
-                raise AssertionError(f"the server does not listen:\n{log}")
+                raise AssertionError(f"the server does not listen:\n{self.log}")
             time.sleep(0.02)
         return self
 
@@ -115,6 +117,8 @@ class ServerProcess:
         finally:
             self._process.kill()
             self._process.wait(LIMIT)
+            self._log = self.log
+            self._output.close()
 
     def get(self, path: str) -> str:
         """The body of the answer to a GET request."""
@@ -130,4 +134,3 @@ class ServerProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        self._output.close()

@@ -150,7 +150,7 @@ async def test_messages_both_ways(family: int) -> None:
 
 async def test_fragments_with_a_ping_between_them() -> None:
     async with connected() as peer:
-        peer.send(0x01, "Gr".encode() + b"\xc3")
+        peer.send(0x01, b"Gr" + b"\xc3")
         peer.send(PING, b"hi")
         peer.send(0x80, b"\xbc\xc3\x9fe")
         assert await peer.receiver.next() == ("text", "Grüße".encode())

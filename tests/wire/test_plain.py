@@ -26,11 +26,23 @@ def test_messages(text: str, expected: Packet) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "null", "[]", "7", '"a"', "{", '{"event":1}', '{"event":null}', '{"data":1}', '{"event":"a","id":-1}', '{"event":"a","id":"x"}',
-        '{"event":"a","id":9007199254740992}', '{"event":"a","id":1.5}', '{"event":"a","data":' + "[" * 70 + "]" * 70 + "}",
+        "",
+        "null",
+        "[]",
+        "7",
+        '"a"',
+        "{",
+        '{"event":1}',
+        '{"event":null}',
+        '{"data":1}',
+        '{"event":"a","id":-1}',
+        '{"event":"a","id":"x"}',
+        '{"event":"a","id":9007199254740992}',
+        '{"event":"a","id":1.5}',
+        '{"event":"a","data":' + "[" * 70 + "]" * 70 + "}",
         '{"event":"a","data":' + "[" * 100_000,
     ],
-)  # fmt: skip
+)
 def test_what_is_no_message_is_told_what_one_is(text: str) -> None:
     with pytest.raises(ProtocolError) as error:
         decode(text.encode(), max_depth=64)

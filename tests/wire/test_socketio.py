@@ -1,10 +1,12 @@
 """Socket.IO packets: what is one, what is none, and what goes out."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moongate.errors import ProtocolError
+from moongate.errors import EncodeError, ProtocolError
 from moongate.wire.payload import PayloadEncoder
 from moongate.wire.socketio import Packet, PacketType, SocketIoCodec, decode, event_name
 
@@ -28,11 +30,14 @@ def decoded(text: str) -> Packet:
         ('2/chat,12["a",{"b":[1]}]', Packet(PacketType.EVENT, b"/chat", 12, b'["a",{"b":[1]}]', 0)),
         ("29007199254740991[1]", Packet(PacketType.EVENT, b"/", 2**53 - 1, b"[1]", 0)),
         ("3/chat,3[]", Packet(PacketType.ACK, b"/chat", 3, b"[]", 0)),
-        ('51-["a",{"_placeholder":true,"num":0}]', Packet(PacketType.BINARY_EVENT, b"/", None, b'["a",{"_placeholder":true,"num":0}]', 1)),
+        (
+            '51-["a",{"_placeholder":true,"num":0}]',
+            Packet(PacketType.BINARY_EVENT, b"/", None, b'["a",{"_placeholder":true,"num":0}]', 1),
+        ),
         ('510-/chat,5["a"]', Packet(PacketType.BINARY_EVENT, b"/chat", 5, b'["a"]', 10)),
         ("61-4[1]", Packet(PacketType.BINARY_ACK, b"/", 4, b"[1]", 1)),
     ],
-)  # fmt: skip
+)
 def test_packets(text: str, expected: Packet) -> None:
     assert decoded(text) == expected
 
@@ -40,12 +45,36 @@ def test_packets(text: str, expected: Packet) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "2", "2{}", "2null", '2"abc"', '7["a"]', '9["a"]', "x", '50-["h"]', '511-["h"]', '51000-["h"]', '5-["h"]', '5["h"]',
-        '51e1-["h"]', '5 1-["h"]', '5+1-["h"]', '51_0-["h"]', '501-["h"]', '2٣["a"]', '2²["a"]', '2-1["a"]', '2a["x"]',
-        '2999999999999999999999999999999["a"]', '29007199254740992["a"]', "2" + "[" * 100_000, '2["a",' + "[" * 65 + "]" * 66,
-        "2" * 1_000_000, "0/" + "a" * 300 + ",",
+        "",
+        "2",
+        "2{}",
+        "2null",
+        '2"abc"',
+        '7["a"]',
+        '9["a"]',
+        "x",
+        '50-["h"]',
+        '511-["h"]',
+        '51000-["h"]',
+        '5-["h"]',
+        '5["h"]',
+        '51e1-["h"]',
+        '5 1-["h"]',
+        '5+1-["h"]',
+        '51_0-["h"]',
+        '501-["h"]',
+        '2٣["a"]',
+        '2²["a"]',
+        '2-1["a"]',
+        '2a["x"]',
+        '2999999999999999999999999999999["a"]',
+        '29007199254740992["a"]',
+        "2" + "[" * 100_000,
+        '2["a",' + "[" * 65 + "]" * 66,
+        "2" * 1_000_000,
+        "0/" + "a" * 300 + ",",
     ],
-)  # fmt: skip
+)
 def test_what_is_no_packet(text: str) -> None:
     with pytest.raises(ProtocolError):
         decoded(text)
@@ -72,11 +101,26 @@ def test_the_name_of_an_event(payload: bytes, name: str) -> None:
 @pytest.mark.parametrize(
     "payload",
     [
-        b"[]", b"[true]", b"[null]", b'[{"toString":"foo"}]', b"[1.5,2]", b'["a', b'["a"', b'["a"x]', b'["connect"]', b'["connect_error"]',
-        b'["disconnect"]', b'["disconnecting"]', b'["newListener"]', b'["removeListener"]', b'["conn\\u0065ct"]', b'["' + b"a" * 257 + b'"]',
-        b'["\\ud800"]', b'["\xff"]',
+        b"[]",
+        b"[true]",
+        b"[null]",
+        b'[{"toString":"foo"}]',
+        b"[1.5,2]",
+        b'["a',
+        b'["a"',
+        b'["a"x]',
+        b'["connect"]',
+        b'["connect_error"]',
+        b'["disconnect"]',
+        b'["disconnecting"]',
+        b'["newListener"]',
+        b'["removeListener"]',
+        b'["conn\\u0065ct"]',
+        b'["' + b"a" * 257 + b'"]',
+        b'["\\ud800"]',
+        b'["\xff"]',
     ],
-)  # fmt: skip
+)
 def test_what_is_no_name_of_an_event(payload: bytes) -> None:
     with pytest.raises(ProtocolError):
         event_name(payload)
@@ -84,17 +128,15 @@ def test_what_is_no_name_of_an_event(payload: bytes) -> None:
 
 @given(st.binary(max_size=40))
 def test_no_bytes_raise_anything_else(data: bytes) -> None:
-    try:
+    with suppress(ProtocolError):
         packet = decode(b"4" + data, 10, 64)
         if packet.type == PacketType.EVENT:
             event_name(packet.payload)
-    except ProtocolError as error:
-        assert len(str(error)) < 300
 
 
 @pytest.mark.parametrize(("namespace", "scope"), [("/", b""), ("/chat", b"/chat,"), ("/100%", b"/100%,")])
 def test_what_goes_out(namespace: str, scope: bytes) -> None:
-    codec = SocketIoCodec(namespace, PayloadEncoder())
+    codec = SocketIoCodec(namespace, PayloadEncoder(), 2)
     assert codec.event("a", (1, "b")).text == b"42" + scope + b'["a",1,"b"]'
     assert codec.event("a", (), 7).text == b"42" + scope + b'7["a"]'
     assert codec.acknowledgement(7, ({"b": None},)).text == b"43" + scope + b'7[{"b":null}]'
@@ -103,6 +145,8 @@ def test_what_goes_out(namespace: str, scope: bytes) -> None:
     assert binary.text == b"452-" + scope + b'3["a",[{"_placeholder":true,"num":0}],{"_placeholder":true,"num":1}]'
     assert binary.attachments == (b"x", b"y")
     assert codec.acknowledgement(4, (b"x",)).text == b"461-" + scope + b'4[{"_placeholder":true,"num":0}]'
+    with pytest.raises(EncodeError, match="3 binary values"):
+        codec.event("a", (b"x", [b"y", b"z"]))
     assert codec.connected("sid") == b"40" + scope + b'{"sid":"sid"}'
     assert codec.refused({"message": "no"}) == b"44" + scope + b'{"message":"no"}'
     assert codec.disconnect == b"41" + scope

@@ -55,6 +55,7 @@ def test_the_size_and_the_number_of_fragments_are_bounded() -> None:
         assembler.feed(CONTINUATION, b"678901", fin=False)
     endless = Assembler(limit=10)
     endless.feed(TEXT, b"", fin=False)
+    for _ in range(MAX_FRAGMENTS - 1):
+        endless.feed(CONTINUATION, b"", fin=False)
     with pytest.raises(PayloadTooLarge):
-        for _ in range(MAX_FRAGMENTS):
-            endless.feed(CONTINUATION, b"", fin=False)
+        endless.feed(CONTINUATION, b"", fin=False)

@@ -1,60 +1,73 @@
-"""Deadlines of many sessions, kept by one timer of the event loop for each kind of deadline."""
+"""Heartbeats: how the server learns that a client is gone without a word."""
 
-import asyncio
-from collections import deque
-from collections.abc import Callable
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Protocol
 
-__all__ = ["Deadlines", "Entry"]
+from moongate.config import Settings
+from moongate.engine.deadlines import Deadlines, Entry
+from moongate.types import DisconnectReason
 
-T = TypeVar("T")
-
-Entry: TypeAlias = list[Any]
-"""One deadline: the time of the loop, and who it is for; None once it is cancelled."""
+__all__ = ["Beating", "Heartbeats"]
 
 
-class Deadlines(Generic[T]):
-    """Calls back for each entry *delay* seconds after it was added, to the precision of the loop's own timers.
+class Beating(Protocol):
+    """A session as its heartbeat knows it. The attributes are the heartbeat's own, kept there to save memory."""
 
-    Because the delay is the same for all, they are due in the order in which they were added: a queue and one timer do.
-    """
+    heartbeat: Entry | None
+    """The next ping, or the end of the wait for the answer to the last one."""
+    unanswered: bool
+    """A ping waits for its answer."""
+    extendable: bool
+    """The wait may still be extended: see `Heartbeats.extend`."""
 
-    __slots__ = ("_callback", "_delay", "_entries", "_timer")
+    def ping(self) -> bool:
+        """Ask the client whether it lives; False if that is not this server's business."""
 
-    def __init__(self, delay: float, callback: Callable[[T], object]) -> None:
-        self._delay = delay
-        self._callback = callback
-        self._entries: deque[Entry] = deque()
-        self._timer: asyncio.TimerHandle | None = None  # set while there are entries
+    def close(self, reason: DisconnectReason) -> None:
+        """End the session."""
 
-    def add(self, item: T) -> Entry:
-        """Call back for *item* in time; returns what cancels it."""
-        loop = asyncio.get_running_loop()
-        entry: Entry = [loop.time() + self._delay, item]
-        self._entries.append(entry)
-        if self._timer is None:
-            self._timer = loop.call_at(entry[0], self._expire)
-        return entry
+
+class Heartbeats:
+    """Pings each session `ping_interval` after its last answer, and ends it when `ping_timeout` brings none."""
+
+    __slots__ = ("_intervals", "_timeouts")
+
+    def __init__(self, settings: Settings) -> None:
+        self._intervals: Deadlines[Beating] = Deadlines(settings.ping_interval, self._ask)
+        self._timeouts: Deadlines[Beating] = Deadlines(settings.ping_timeout, self._give_up)
+
+    def start(self, session: Beating) -> None:
+        """Ping the session in an interval from now."""
+        session.heartbeat = self._intervals.add(session)
+
+    def stop(self, session: Beating) -> None:
+        """Let the session alone."""
+        session.unanswered = session.extendable = False
+        if session.heartbeat is not None:
+            Deadlines.cancel(session.heartbeat)
+            session.heartbeat = None
+
+    def answered(self, session: Beating) -> None:
+        """The client has answered; an answer that nobody asked for says nothing."""
+        if session.unanswered:
+            self.stop(session)
+            self.start(session)
+
+    def extend(self, session: Beating) -> None:
+        """Begin the wait for an answer anew: the client has sent something else, which the answer may stand behind.
+
+        Only once for each ping, or a client that never answers would live for ever (engine.io 6.6.11 does the same).
+        """
+        session.extendable = False
+        if session.heartbeat is not None:
+            Deadlines.cancel(session.heartbeat)
+        session.heartbeat = self._timeouts.add(session)
+
+    def _ask(self, session: Beating) -> None:
+        session.heartbeat = None
+        if session.ping():
+            session.unanswered = session.extendable = True
+            session.heartbeat = self._timeouts.add(session)
 
     @staticmethod
-    def cancel(entry: Entry) -> None:
-        """Call back for *entry* no more; it lets go of its item at once."""
-        entry[1] = None
-
-    def _expire(self) -> None:
-        """Call back for what is due, then wait for the next that is not cancelled."""
-        loop = asyncio.get_running_loop()
-        entries = self._entries
-        self._timer = None
-        due: list[T] = []
-        # A timer may fire a little early, by the resolution of the clock.
-        now = max(loop.time(), entries[0][0]) if entries else 0.0
-        while entries and (entries[0][1] is None or entries[0][0] <= now):
-            entry = entries.popleft()
-            if entry[1] is not None:
-                due.append(entry[1])
-                entry[1] = None
-        if entries:
-            self._timer = loop.call_at(entries[0][0], self._expire)
-        for item in due:
-            self._callback(item)
+    def _give_up(session: Beating) -> None:
+        session.close(DisconnectReason.PING_TIMEOUT)

@@ -1,22 +1,50 @@
 """Long-polling requests, answered as an ASGI application."""
 
+import asyncio
 import logging
+from collections.abc import Sequence
+from typing import TypeAlias
 
 from moongate.engine.engine import Engine
 from moongate.errors import MoongateError, PayloadTooLarge, ProtocolError
 from moongate.transport.base import Refused, Request
-from moongate.transport.origin import cors_headers
-from moongate.transport.polling import Overlap, PollingTransport
+from moongate.transport.origin import check_origin, cors_headers
+from moongate.transport.polling import Misuse, PollingTransport
 from moongate.types import DisconnectReason, Receive, Scope, Send
+from moongate.wire.engineio import ErrorCode, error_body
 
-__all__ = ["PollingEndpoint"]
+__all__ = ["PollingEndpoint", "request_of"]
 
 _LOGGER = logging.getLogger("moongate.engine")
 
-_TEXT = b"text/plain; charset=UTF-8"
+_Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
+
+_NO_STORE = (b"cache-control", b"no-store")
+_POLL_HEADERS = ((b"content-type", b"text/plain; charset=UTF-8"), _NO_STORE)
+# Plain text would make some browsers offer a download.
+_POST_HEADERS = ((b"content-type", b"text/html"), _NO_STORE)
+_ERROR_HEADERS = ((b"content-type", b"application/json"),)
 
 _NO_CONTENT = 204
 """A status whose answer has no length (RFC 9110 section 8.6)."""
+
+
+class Abandoned(MoongateError):
+    """The client gave up before its request was answered."""
+
+
+class Unsupported(MoongateError):
+    """The body is compressed, which no client does: it is refused unread, because it might expand without limit."""
+
+
+_FAILURES: dict[type[MoongateError], tuple[int | None, DisconnectReason | None]] = {
+    Abandoned: (None, DisconnectReason.TRANSPORT_ERROR),
+    Unsupported: (415, None),
+    Misuse: (400, DisconnectReason.TRANSPORT_ERROR),
+    PayloadTooLarge: (413, None),
+    ProtocolError: (400, DisconnectReason.PARSE_ERROR),
+}
+"""The status that answers a request that fails in this way, and the reason with which its session ends, if it does."""
 
 
 class PollingEndpoint:
@@ -30,64 +58,54 @@ class PollingEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = request_of(scope)
-        cors = cors_headers(request.headers, self._engine.settings.cors)
-        if scope["method"] == "OPTIONS":
-            await _respond(send, _NO_CONTENT, b"", [*cors, *_preflight(request)])
-            return
+        headers = request.headers
+        cors = cors_headers(headers, self._engine.settings.cors)
         try:
+            if scope["method"] == "OPTIONS":
+                check_origin(headers, self._engine.settings.cors)
+                await _respond(send, _NO_CONTENT, b"", [*cors, *_preflight(headers)])
+                return
             transport, session = self._engine.open_polling(request, scope["method"])
         except Refused as refusal:
-            headers = [(b"content-type", refusal.content_type.encode()), *cors]
-            await _respond(send, refusal.status, refusal.body, headers)
+            own = [(name.encode(), value.encode()) for name, value in refusal.headers]
+            own.append((b"content-type", refusal.content_type.encode()))
+            await _respond(send, refusal.status, refusal.body, [*own, *cors])
             return
         try:
-            await self._exchange(transport, request, scope["method"], receive, send)
+            status, body, own_headers = await self._exchange(transport, scope["method"], headers, receive)
         except tuple(_FAILURES) as error:
             _LOGGER.debug("a %s of a polling client failed: %s", scope["method"], error)
-            reason, status = next(_FAILURES[kind] for kind in type(error).__mro__ if kind in _FAILURES)
-            if session is not None:
+            failure, reason = next(_FAILURES[kind] for kind in type(error).__mro__ if kind in _FAILURES)
+            if session is not None and reason is not None:
                 session.close(reason)
-            if status is not None:
-                await _respond(send, status, b"", cors)
+            if failure is not None:
+                await _respond(send, failure, b"", cors)
+        except asyncio.CancelledError:
+            # Some hosts tell in this way that the client is gone.
+            if session is not None:
+                session.close(DisconnectReason.TRANSPORT_ERROR)
+            raise
+        else:
+            await _respond(send, status, body, [*own_headers, *cors])
 
     async def _exchange(
-        self, transport: PollingTransport, request: Request, method: str, receive: Receive, send: Send
-    ) -> None:
-        """Give the client its messages, or take its own; raises one of _FAILURES."""
-        cors = cors_headers(request.headers, self._engine.settings.cors)
+        self, transport: PollingTransport, method: str, headers: dict[str, str], receive: Receive
+    ) -> tuple[int, bytes, _Headers]:
+        """Give the client its messages, or take its own; returns the answer, raises one of _FAILURES."""
         if method == "GET":
             body = await transport.poll(receive)
             if body is None:
-                raise Abandoned
-            await _respond(send, 200, body, [(b"content-type", _TEXT), (b"cache-control", b"no-store"), *cors])
-        elif method == "POST":
-            if request.header("content-type") == "application/octet-stream":
-                raise ProtocolError("text", "application/octet-stream")
-            with transport.posting():
-                await transport.deliver(await _read_body(request, receive, self._engine.settings.max_payload))
-            await _respond(send, 200, b"ok", [(b"content-type", b"text/html"), *cors])
-        else:
-            raise ProtocolError("GET or POST", method)
-
-
-class Abandoned(MoongateError):
-    """The client gave up before its request was answered."""
-
-
-_FAILURES: dict[type[BaseException], tuple[DisconnectReason, int | None]] = {
-    Overlap: (DisconnectReason.TRANSPORT_ERROR, 400),
-    PayloadTooLarge: (DisconnectReason.TRANSPORT_ERROR, 413),
-    ProtocolError: (DisconnectReason.PARSE_ERROR, 400),
-    Abandoned: (DisconnectReason.TRANSPORT_ERROR, None),
-}
-"""Why a session ends whose request fails in this way, and the status that answers it if somebody is there."""
-
-
-def _preflight(request: Request) -> list[tuple[bytes, bytes]]:
-    """Return what a page of another site may ask for (the Fetch standard, "CORS-preflight request")."""
-    asked = request.header("access-control-request-headers")
-    headers = [(b"access-control-allow-methods", b"GET,HEAD,PUT,PATCH,POST,DELETE")]
-    return [*headers, (b"access-control-allow-headers", asked.encode("latin-1"))] if asked else headers
+                raise Abandoned("the client gave up its poll")
+            return 200, body, _POLL_HEADERS
+        if method != "POST":
+            return 400, error_body(ErrorCode.BAD_REQUEST), _ERROR_HEADERS
+        with transport.posting():
+            if headers.get("content-type", "").partition(";")[0].strip().lower() == "application/octet-stream":
+                raise Misuse("text", "application/octet-stream")
+            if headers.get("content-encoding", "identity").lower() != "identity":
+                raise Unsupported("expected a body that is not compressed")
+            await transport.deliver(await _read_body(headers, receive, self._engine.settings.max_payload))
+        return 200, b"ok", _POST_HEADERS
 
 
 def request_of(scope: Scope) -> Request:
@@ -101,17 +119,24 @@ def request_of(scope: Scope) -> Request:
     )
 
 
-async def _read_body(request: Request, receive: Receive, limit: int) -> bytes:
+def _preflight(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    """Return what a page of another site may ask for (the Fetch standard, "CORS-preflight request")."""
+    asked = headers.get("access-control-request-headers")
+    allowed = [(b"access-control-allow-methods", b"GET,HEAD,PUT,PATCH,POST,DELETE")]
+    return [*allowed, (b"access-control-allow-headers", asked.encode("latin-1"))] if asked else allowed
+
+
+async def _read_body(headers: dict[str, str], receive: Receive, limit: int) -> bytes:
     """Read the body; raises PayloadTooLarge as soon as it is, by its declared length or by what has come."""
-    declared = request.header("content-length") or "0"
-    if declared.isdigit() and int(declared[:20]) > limit:
+    declared = headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared[:20]) > limit:
         raise PayloadTooLarge(limit)
     body = bytearray()
     more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Abandoned
+            raise Abandoned("the client gave up its POST")
         body += message.get("body", b"")
         if len(body) > limit:
             raise PayloadTooLarge(limit)
@@ -119,8 +144,8 @@ async def _read_body(request: Request, receive: Receive, limit: int) -> bytes:
     return bytes(body)
 
 
-async def _respond(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+async def _respond(send: Send, status: int, body: bytes, headers: _Headers) -> None:
     if status != _NO_CONTENT:
         headers = [*headers, (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": list(headers)})
     await send({"type": "http.response.body", "body": body})

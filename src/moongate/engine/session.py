@@ -4,7 +4,7 @@ import time
 from typing import Protocol
 
 from moongate.config import Settings
-from moongate.engine.heartbeat import Deadlines, Entry
+from moongate.engine.deadlines import Deadlines, Entry
 from moongate.engine.timers import Timers
 from moongate.transport.base import OpenTransport, Request, Transport
 from moongate.transport.closed import CLOSED
@@ -12,9 +12,18 @@ from moongate.transport.polling import PollingTransport
 from moongate.types import DisconnectReason
 from moongate.wire.engineio import CLOSE, MESSAGE_TYPE, PING, PONG, Handshake
 
-__all__ = ["Connection", "EngineHandler", "Registry", "Session"]
+__all__ = ["Candidate", "Connection", "EngineHandler", "Registry", "Session"]
 
+_NORMAL = 1000
 _GOING_AWAY = 1001
+
+_NO_FAREWELL = frozenset((
+    DisconnectReason.PING_TIMEOUT,
+    DisconnectReason.TRANSPORT_CLOSE,
+    DisconnectReason.TRANSPORT_ERROR,
+    DisconnectReason.PARSE_ERROR,
+))  # fmt: skip
+"""Reasons on the client's side: it is told nothing more, as in Node's server."""
 
 
 class Connection(Protocol):
@@ -35,6 +44,13 @@ class EngineHandler(Protocol):
 
     def connect(self, session: "Session") -> Connection:
         """Return what receives the messages of a new session."""
+
+
+class Candidate(Protocol):
+    """A transport that is tried for a session."""
+
+    def abandon(self) -> None:
+        """Close it; the session does not need it any more."""
 
 
 class Registry(Protocol):
@@ -61,62 +77,74 @@ class Session:
     """
 
     __slots__ = (
-        "_connect_timer", "_engine", "_heartbeat", "_pinged", "closed", "connection", "id", "opened_at", "request",
-        "transport", "upgrading",
+        "_connect_timer", "_engine", "candidate", "closed", "connection", "extendable", "heartbeat", "id",
+        "opened_at", "request", "transport", "unanswered",
     )  # fmt: skip
 
     def __init__(self, sid: str, request: Request, engine: Registry) -> None:
         self.id = sid  # secret: it is all that a request needs to speak for this client
         self.request = request
-        self.opened_at = time.time()
-        self.closed = False
-        self.upgrading = False  # while a candidate for a better transport is tried
+        self.opened_at: float = time.time()
+        self.closed: bool = False
+        self.candidate: Candidate | None = None  # while a better transport is tried
         self.transport: Transport = CLOSED
         self.connection: Connection
+        self.heartbeat: Entry | None = None
+        self.unanswered: bool = False
+        self.extendable: bool = False
         self._engine = engine
-        self._pinged = False  # a heartbeat waits for its answer
-        self._heartbeat: Entry | None = None  # the next heartbeat, or the end of the wait for its answer
         self._connect_timer: Entry | None = None
 
     def on_open(self, transport: OpenTransport) -> None:
         """The first transport is there: say hello."""
         self.transport = transport
-        self._engine.remember(self)
-        settings = self._engine.settings
+        engine = self._engine
+        engine.remember(self)
+        settings = engine.settings
         upgradable = transport.name == "polling" and "websocket" in settings.transports
         handshake = Handshake(
             sid=self.id,
-            upgrades=["websocket"] if upgradable else [],
+            upgrades=("websocket",) if upgradable else (),
             ping_interval=round(settings.ping_interval * 1000),
             ping_timeout=round(settings.ping_timeout * 1000),
             max_payload=settings.max_payload,
         )
         transport.send_text(handshake.encode())
-        timers = self._engine.timers
-        self._heartbeat = timers.ping.add(self)
-        self._connect_timer = timers.connect.add(self)
-        self.connection = self._engine.handler.connect(self)
+        engine.timers.heartbeats.start(self)
+        self._connect_timer = engine.timers.connect.add(self)
+        self.connection = engine.handler.connect(self)
 
     def on_text(self, data: bytes) -> None:
         """A packet came."""
-        if self.closed:
-            return
-        if data and data[0] == MESSAGE_TYPE:
+        if data and data[0] == MESSAGE_TYPE and not self.closed:
+            if self.extendable:
+                self._engine.timers.heartbeats.extend(self)
             self.connection.on_text(data)
-        elif data == PONG:
-            self._on_pong()
-        elif data == CLOSE:
+        elif not self.closed:
+            self._on_packet(data)
+
+    def _on_packet(self, data: bytes) -> None:
+        """Handle a packet that is not a message."""
+        kind = data[:1]
+        if kind == PONG:
+            self._engine.timers.heartbeats.answered(self)
+        elif kind == CLOSE:
+            if isinstance(self.transport, PollingTransport):
+                self.transport.release()
             self.close(DisconnectReason.TRANSPORT_CLOSE)
-        elif data[:1] == PING:
+        elif kind == PING:
             # Since revision 4 it is the server that pings; Node's server takes this for a failing transport.
             self.close(DisconnectReason.TRANSPORT_ERROR)
-        elif data[:1] not in _KNOWN_TYPES:
+        elif kind not in _MEANINGLESS:
             self.close(DisconnectReason.PARSE_ERROR)
 
     def on_bytes(self, data: bytes) -> None:
         """A binary message came."""
-        if not self.closed:
-            self.connection.on_bytes(data)
+        if self.closed:
+            return
+        if self.extendable:
+            self._engine.timers.heartbeats.extend(self)
+        self.connection.on_bytes(data)
 
     def on_pong(self) -> None:
         """An answer to a WebSocket ping; the heartbeats of Engine.IO are packets instead."""
@@ -132,50 +160,31 @@ class Session:
             Deadlines.cancel(self._connect_timer)
             self._connect_timer = None
 
-    def replace_transport(self, transport: Transport) -> Transport:
-        """Send by *transport* from now on; returns the one that was used before."""
-        previous, self.transport = self.transport, transport
-        return previous
-
     def close(self, reason: DisconnectReason) -> None:
-        """End the session. This is the only way to, and it counts once."""
+        """End the session. This is the only way to, and it counts once. What was sent before still leaves."""
         if self.closed:
             return
         self.closed = True
-        for entry in (self._heartbeat, self._connect_timer):
-            if entry is not None:
-                Deadlines.cancel(entry)
+        self._engine.timers.heartbeats.stop(self)
+        self.joined()
         self._engine.forget(self)
-        transport = self.replace_transport(CLOSED)
-        if isinstance(transport, PollingTransport):
-            transport.send_text(CLOSE)
-            if not transport.writable:
-                self._engine.bid_farewell(self.id, transport)
-        transport.close(_GOING_AWAY if reason is DisconnectReason.SERVER_SHUTTING_DOWN else 1000)
+        if self.candidate is not None:
+            self.candidate.abandon()
+        transport, self.transport = self.transport, CLOSED
+        transport.close(_GOING_AWAY if reason is DisconnectReason.SERVER_SHUTTING_DOWN else _NORMAL)
+        if isinstance(transport, PollingTransport) and transport.unfetched and reason not in _NO_FAREWELL:
+            self._engine.bid_farewell(self.id, transport)
         self.connection.on_closed(reason)
 
-    def send_ping(self) -> None:
-        """It is time for a heartbeat."""
+    def ping(self) -> bool:
+        """Send a heartbeat."""
         self.transport.send_text(PING)
-        self._pinged = True
-        self._heartbeat = self._engine.timers.ping_timeout.add(self)
-
-    def ping_timed_out(self) -> None:
-        """The heartbeat was not answered in time."""
-        self.close(DisconnectReason.PING_TIMEOUT)
+        return True
 
     def connect_timed_out(self) -> None:
         """The client joined no namespace in time."""
         self.close(DisconnectReason.FORCED_SERVER_CLOSE)
 
-    def _on_pong(self) -> None:
-        """The client lives; an answer that nobody asked for says nothing."""
-        if self._pinged:
-            self._pinged = False
-            if self._heartbeat is not None:
-                Deadlines.cancel(self._heartbeat)
-            self._heartbeat = self._engine.timers.ping.add(self)
 
-
-_KNOWN_TYPES = (b"0", b"3", b"5", b"6")
+_MEANINGLESS = (b"0", b"5", b"6")
 """Packets without a meaning here; as in Node's server, they are passed over."""

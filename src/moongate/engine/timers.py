@@ -1,21 +1,16 @@
-"""The timers that all sessions of an engine share."""
+"""The timers that all Socket.IO sessions of an engine share."""
 
 from typing import Protocol
 
 from moongate.config import Settings
-from moongate.engine.heartbeat import Deadlines
+from moongate.engine.deadlines import Deadlines
+from moongate.engine.heartbeat import Heartbeats
 
-__all__ = ["Timed", "Timers", "Upgrading"]
+__all__ = ["Joining", "Timers", "Upgrading"]
 
 
-class Timed(Protocol):
-    """A session, as far as its timers know it."""
-
-    def send_ping(self) -> None:
-        """It is time for a heartbeat."""
-
-    def ping_timed_out(self) -> None:
-        """The heartbeat was not answered in time."""
+class Joining(Protocol):
+    """A session that is in no namespace yet, as its timer knows it."""
 
     def connect_timed_out(self) -> None:
         """The client joined no namespace in time."""
@@ -24,7 +19,7 @@ class Timed(Protocol):
 class Upgrading(Protocol):
     """An upgrade that has begun, as far as its timers know it."""
 
-    def timed_out(self) -> None:
+    def abandon(self) -> None:
         """It did not end in time."""
 
     def release_poll(self) -> None:
@@ -38,13 +33,12 @@ _POLL_CHECK = 0.1
 class Timers:
     """One queue of deadlines for each kind."""
 
-    __slots__ = ("connect", "ping", "ping_timeout", "poll_check", "upgrade")
+    __slots__ = ("connect", "heartbeats", "poll_check", "upgrade")
 
     def __init__(self, settings: Settings) -> None:
-        self.ping: Deadlines[Timed] = Deadlines(settings.ping_interval, lambda session: session.send_ping())
-        self.ping_timeout: Deadlines[Timed] = Deadlines(settings.ping_timeout, lambda session: session.ping_timed_out())
-        self.connect: Deadlines[Timed] = Deadlines(
-            settings.connect_timeout, lambda session: session.connect_timed_out()
+        self.heartbeats = Heartbeats(settings)
+        self.connect: Deadlines[Joining] = Deadlines(
+            settings.connect_timeout, lambda joining: joining.connect_timed_out()
         )
-        self.upgrade: Deadlines[Upgrading] = Deadlines(settings.upgrade_timeout, lambda upgrade: upgrade.timed_out())
+        self.upgrade: Deadlines[Upgrading] = Deadlines(settings.upgrade_timeout, lambda upgrade: upgrade.abandon())
         self.poll_check: Deadlines[Upgrading] = Deadlines(_POLL_CHECK, lambda upgrade: upgrade.release_poll())

@@ -1,6 +1,6 @@
 """The change of a session from polling to WebSocket (Engine.IO protocol, "Upgrade")."""
 
-from moongate.engine.heartbeat import Deadlines, Entry
+from moongate.engine.deadlines import Deadlines, Entry
 from moongate.engine.session import Registry, Session
 from moongate.transport.base import OpenTransport
 from moongate.transport.polling import PollingTransport
@@ -22,29 +22,35 @@ class Upgrade:
         self._session = session
         self._engine = engine
         self._transport: OpenTransport
-        self._timeout: Entry | None = None
+        self._timeout: Entry | None = None  # set while it may still succeed
         self._poll_check: Entry | None = None  # set between the probe and the change
 
     def on_open(self, transport: OpenTransport) -> None:
         """The WebSocket is open."""
         self._transport = transport
+        session = self._session
+        if session.closed or session.candidate is not None or session.transport.name != "polling":
+            transport.close()
+            return
+        session.candidate = self
         self._timeout = self._engine.timers.upgrade.add(self)
 
     def on_text(self, data: bytes) -> None:
         """A packet came by the WebSocket."""
-        if data == PROBE_PING and self._poll_check is None:
+        if self._timeout is None:
+            return
+        if data == PROBE_PING:
             self._transport.send_text(PROBE_ANSWER)
-            self._session.upgrading = True
             self.release_poll()
-        elif data == UPGRADE and self._poll_check is not None and not self._session.closed:
+        elif data == UPGRADE and self._poll_check is not None:
             self._complete()
         else:
-            self._transport.close()
+            self.abandon()
 
     def on_bytes(self, data: bytes) -> None:
         """Nothing binary belongs here."""
         del data
-        self._transport.close()
+        self.abandon()
 
     def on_pong(self) -> None:
         """Nobody has pinged."""
@@ -52,36 +58,45 @@ class Upgrade:
     def on_closed(self, code: int, reason: str) -> None:
         """The WebSocket is gone, and the session goes on polling."""
         del code, reason
-        self._stop_timers()
-        self._session.upgrading = False
+        self._finish()
 
-    def timed_out(self) -> None:
-        """The client did not complete the change in time."""
-        self._transport.close()
+    def abandon(self) -> None:
+        """Close the WebSocket; the session goes on polling, or has ended."""
+        if self._timeout is not None:
+            self._finish()
+            self._transport.close()
 
     def release_poll(self) -> None:
         """End the poll that waits, so that the client can complete the change; look again in a moment."""
         polling = self._session.transport
         if isinstance(polling, PollingTransport):
             polling.release()
+        if self._poll_check is not None:
+            Deadlines.cancel(self._poll_check)
         self._poll_check = self._engine.timers.poll_check.add(self)
 
     def _complete(self) -> None:
-        self._stop_timers()
-        session = self._session
-        session.upgrading = False
-        self._transport.receiver = session
-        polling = session.replace_transport(self._transport)
+        """Make the WebSocket the session's transport: nothing is lost, and nothing changes its place."""
+        self._finish()
+        session, transport = self._session, self._transport
+        polling, session.transport = session.transport, transport
+        transport.receiver = session
         if isinstance(polling, PollingTransport):
+            polling.release()
             for is_text, data in polling.take():
                 if is_text:
-                    self._transport.send_text(data)
+                    transport.send_text(data)
                 else:
-                    self._transport.send_bytes(data)
-            polling.release()
+                    transport.send_bytes(data)
+            if polling.paused:
+                transport.pause_reading()
             polling.close()
 
-    def _stop_timers(self) -> None:
+    def _finish(self) -> None:
+        """Be a candidate no more."""
         for entry in (self._timeout, self._poll_check):
             if entry is not None:
                 Deadlines.cancel(entry)
+        if self._timeout is not None:
+            self._session.candidate = None
+        self._timeout = self._poll_check = None

@@ -7,7 +7,7 @@ import msgspec
 from moongate.errors import PayloadTooLarge, ProtocolError
 from moongate.ids import new_id
 from moongate.namespace.arguments import decode_arguments
-from moongate.namespace.failures import refusal_of
+from moongate.namespace.failures import refusal_of, sendable
 from moongate.namespace.handshake import Handshake
 from moongate.namespace.namespace import Namespace
 from moongate.namespace.runtime import Runtime
@@ -165,9 +165,8 @@ class SocketIoConnection:
         try:
             await namespace.admit(socket)
         except Exception as error:  # noqa: BLE001  # whatever a middleware raises refuses the client
-            if not self.session.closed:
-                refusal = refusal_of(error, where=f"a middleware of {namespace.name}", sid=socket.id)
-                self.session.transport.send_text(codec.refused(refusal))
+            refusal = refusal_of(error, where=f"a middleware of {namespace.name}", sid=socket.id)
+            self.session.transport.send_text(codec.refused(sendable(refusal, self._directory.runtime.encoder)))
             return
         if not self.session.closed and self._sockets.get(name) is None:
             self._enter(name, socket, namespace, codec)
@@ -185,5 +184,5 @@ def _decode_auth(payload: bytes) -> dict[str, Any]:
         return {}
     try:
         return _AUTH.decode(payload)
-    except (ValueError, RecursionError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise ProtocolError("a JSON object behind CONNECT", repr(payload[:40])) from error

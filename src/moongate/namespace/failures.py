@@ -6,11 +6,12 @@ from typing import Any
 
 import msgspec
 
-from moongate.errors import ProtocolError, ValidationFailed, WsException
+from moongate.errors import EncodeError, ProtocolError, ValidationFailed, WsException
 from moongate.namespace.arguments import decode_arguments
+from moongate.wire.payload import PayloadEncoder
 from moongate.wire.socketio import Packet
 
-__all__ = ["INTERNAL", "UNKNOWN_EVENT", "Failure", "cause_of", "failure_of", "refusal_of"]
+__all__ = ["INTERNAL", "UNKNOWN_EVENT", "Failure", "cause_of", "failure_of", "refusal_of", "sendable"]
 
 _LOGGER = logging.getLogger("moongate.gateway")
 
@@ -57,6 +58,16 @@ def refusal_of(error: BaseException, *, where: str, sid: str) -> dict[str, Any]:
         return {"message": error.message} if error.data is None else {"message": error.message, "data": error.data}
     _LOGGER.error("%s failed for client %s", where, sid, exc_info=error)
     return {"message": INTERNAL}
+
+
+def sendable(failure: Failure, encoder: PayloadEncoder) -> Failure:
+    """Return *failure*, or only its message if what an exception carries cannot be sent; that is logged."""
+    try:
+        encoder.encode(failure)
+    except EncodeError:
+        _LOGGER.exception("the data of an error cannot be sent: %r", failure)
+        return {key: failure[key] for key in ("status", "message") if key in failure}
+    return failure
 
 
 def _details(error: WsException) -> dict[str, Any]:

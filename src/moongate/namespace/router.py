@@ -3,7 +3,7 @@
 from moongate.config import Settings
 from moongate.errors import ConfigurationError
 from moongate.namespace.connection import Session, SocketIoConnection
-from moongate.namespace.failures import failure_of
+from moongate.namespace.failures import failure_of, sendable
 from moongate.namespace.namespace import Namespace
 from moongate.namespace.plain import PlainConnection
 from moongate.namespace.runtime import Runtime
@@ -31,7 +31,7 @@ class Router:
             raise ConfigurationError(f"expected a namespace like '/chat', got {name!r}", mend="Start it with a slash.")
         found = self._namespaces.get(name.encode())
         if found is None:
-            codec = SocketIoCodec(name, self.runtime.encoder)
+            codec = SocketIoCodec(name, self.runtime.encoder, self.runtime.settings.max_attachments)
             found = self._namespaces[name.encode()] = (Namespace(name, self.runtime, codec), codec)
         return found[0]
 
@@ -61,5 +61,6 @@ class Router:
                 await namespace.admit(connection.socket)
             except Exception as error:
                 failure = failure_of(error, None, where=f"a middleware of {name}", sid=connection.socket.id)
-                raise Refused(403, self.runtime.encoder.encode(failure)) from error
+                encoder = self.runtime.encoder
+                raise Refused(403, encoder.encode(sendable(failure, encoder))) from error
         return connection

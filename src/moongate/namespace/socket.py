@@ -307,6 +307,17 @@ class SocketSender:
         """Return the same sender, whose `emit_with_ack` waits *seconds* for the answer."""
         return SocketSender(self._socket, volatile=self._volatile, timeout=seconds)
 
+    @property
+    def broadcast(self) -> Broadcast:
+        """A broadcast with the same options to all clients of the namespace, save this one."""
+        broadcast = self._socket.broadcast
+        broadcast = broadcast.volatile if self._volatile else broadcast
+        return broadcast if self._timeout is None else broadcast.timeout(self._timeout)
+
+    def to(self, *rooms: Room) -> Broadcast:
+        """Return a broadcast with the same options to the clients in any of *rooms*, save this one."""
+        return self.broadcast.to(*rooms)
+
     def emit(self, event: Event, *arguments: Any) -> Awaitable[None]:
         """Send an event; raises EncodeError for arguments that cannot be sent."""
         if self._volatile and not self._socket.session.transport.writable:

@@ -1,6 +1,8 @@
 """WebSocket connections of any ASGI server: slower than our own, and the same to the layers above."""
 
 import asyncio
+import logging
+from collections import deque
 from collections.abc import Awaitable
 from typing import Any
 
@@ -12,26 +14,25 @@ from moongate.wire.outgoing import Outgoing
 
 __all__ = ["AsgiTransport", "serve_websocket"]
 
+_LOGGER = logging.getLogger("moongate.transport")
+
+_CLOSE_TIMEOUT = 5.0
+"""Seconds that the host has to tell of the end of a connection that this side closed."""
+
+# Close codes (RFC 6455 section 7.4.1).
 _NO_STATUS = 1005
-_TOO_BIG = 1009
+_ABNORMAL_CLOSURE = 1006
 _POLICY = 1008
+_TOO_BIG = 1009
 
 
 class AsgiTransport:
     """One WebSocket connection of the host. What is sent goes out in order by one writer, a task only then."""
 
     __slots__ = (
-        "_close",
-        "_cork",
-        "_drained",
-        "_queue",
-        "_queued",
-        "_reading",
-        "_send",
-        "_settings",
-        "_writer",
+        "_close", "_cork", "_deadline", "_drained", "_queue", "_queued", "_resumed", "_send", "_settings", "_writer",
         "receiver",
-    )
+    )  # fmt: skip
 
     name: TransportName = "websocket"
 
@@ -40,22 +41,18 @@ class AsgiTransport:
         self._send = send
         self._cork = cork
         self._settings = settings
-        self._queue: list[dict[str, Any]] = []  # ASGI messages that the host has not taken yet
-        self._queued = 0  # their bytes
+        self._queue: deque[tuple[dict[str, Any], int]] = deque()  # ASGI messages that wait for the host; their bytes
+        self._queued = 0  # the sum of their bytes
         self._writer: asyncio.Task[None] | None = None  # while there is something to send
-        self._close: dict[str, Any] | None = None  # what this side closed with
-        self._reading: asyncio.Event | None = None  # only while reading is paused
+        self._close: tuple[int, str] | None = None  # what this side closed with
+        self._deadline: asyncio.Timeout | None = None  # of the connection, once this side has closed it
+        self._resumed: asyncio.Event | None = None  # only while reading is paused
         self._drained: asyncio.Future[None] | None = None  # only while somebody waits for the host to take more
 
     @property
     def writable(self) -> bool:
         """Whether the host has taken all that was sent."""
         return not self._queue
-
-    @property
-    def closing(self) -> bool:
-        """Whether this side has closed the connection."""
-        return self._close is not None
 
     def send_text(self, data: bytes) -> None:
         """Send one text message."""
@@ -76,29 +73,30 @@ class AsgiTransport:
             return
         if not self._queue and self._writer is None:
             self._cork.add(self)
-        self._queue.append(message)
+        self._queue.append((message, size))
         self._queued += size
 
     def flush(self) -> None:
         """Start the writer, if there is something to write and none is at work."""
-        if self._writer is None and (self._queue or self._close is not None):
+        if self._writer is None and self._queue:
             self._writer = asyncio.get_running_loop().create_task(self._write())
 
     async def _write(self) -> None:
+        """Give the host what waits, one message after another; a message counts as waiting until the host took it."""
         try:
             while self._queue:
-                waiting, self._queue = self._queue, []
-                for message in waiting:
-                    await self._send(message)
-                self._queued = 0 if not self._queue else self._queued
-                self._release_drained()
-            if self._close is not None:
-                await self._send(self._close)
-        except Exception:  # noqa: BLE001  # hosts raise errors of their own for a peer that is gone, which `receive` tells as well
-            self._queue.clear()
+                message, size = self._queue[0]
+                await self._send(message)
+                if self._queue:  # it is empty if the connection ended meanwhile
+                    self._queue.popleft()
+                    self._queued -= size
+                if self._queued < self._settings.high_water:
+                    self._release_drained()
+        except Exception as error:  # noqa: BLE001  # hosts raise errors of their own for a peer that is gone
+            _LOGGER.debug("the host could not send: %r", error)
+            self._drop()
         finally:
             self._writer = None
-            self._release_drained()
 
     def drained(self) -> Awaitable[None]:
         """Return an awaitable that is done when the host has taken what waits; done at once while that is little."""
@@ -114,42 +112,65 @@ class AsgiTransport:
             self._drained.set_result(None)
         self._drained = None
 
+    def _drop(self) -> None:
+        """Nobody takes messages any more."""
+        self._close = self._close or (_ABNORMAL_CLOSURE, "")
+        self._queue.clear()
+        self._queued = 0
+        self._release_drained()
+
     def ping(self) -> bool:
         """ASGI has no pings: the host keeps its own heartbeat."""
         return False
 
     def pause_reading(self) -> None:
         """Take nothing from the host, which then stops reading, too."""
-        if self._reading is None:
-            self._reading = asyncio.Event()
+        if self._resumed is None and self._close is None:
+            self._resumed = asyncio.Event()
 
     def resume_reading(self) -> None:
         """Take messages again."""
-        if self._reading is not None:
-            self._reading.set()
-            self._reading = None
+        if self._resumed is not None:
+            self._resumed.set()
+            self._resumed = None
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Send what waits, then close."""
-        if self._close is None:
-            self._close = {"type": "websocket.close", "code": code, "reason": reason}
-            self.resume_reading()
-            self.flush()
+        if self._close is not None:
+            return
+        self._enqueue({"type": "websocket.close", "code": code, "reason": reason}, 0)
+        self._close = (code, reason)
+        self.flush()
+        self.resume_reading()
+        if self._deadline is not None:
+            self._deadline.reschedule(asyncio.get_running_loop().time() + _CLOSE_TIMEOUT)
 
-    async def pump(self, receive: Receive) -> None:
-        """Hand what the host receives to the receiver, until the connection is gone."""
+    async def run(self, receive: Receive) -> None:
+        """Hand what the host receives to the receiver, until the connection is gone. *receive* is ASGI's."""
+        code, reason = _ABNORMAL_CLOSURE, ""
+        try:
+            async with asyncio.timeout(None) as self._deadline:
+                self.receiver.on_open(self)
+                code, reason = await self._pump(receive)
+        except TimeoutError:
+            _LOGGER.debug("the host did not tell of the end of a connection")
+        finally:
+            self._deadline = None
+            if self._close is not None and code == _ABNORMAL_CLOSURE:
+                code, reason = self._close
+            self._drop()
+            self.receiver.on_closed(code, reason)
+
+    async def _pump(self, receive: Receive) -> tuple[int, str]:
+        """Return the code and the reason with which the connection was closed."""
         while True:
             message = await receive()
             if message["type"] == "websocket.disconnect":
-                self._queue.clear()
-                self._close = self._close or message
-                self._release_drained()
-                self.receiver.on_closed(message.get("code", _NO_STATUS), message.get("reason") or "")
-                return
+                return message.get("code", _NO_STATUS), message.get("reason") or ""
             if self._close is None:
                 self._take(message.get("text"), message.get("bytes"))
-            if self._reading is not None:
-                await self._reading.wait()
+            if self._resumed is not None:
+                await self._resumed.wait()
 
     def _take(self, text: str | None, data: bytes | None) -> None:
         content = data if text is None else text.encode()
@@ -165,7 +186,8 @@ class AsgiTransport:
 
 async def serve_websocket(acceptor: Acceptor, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one connection of the host from its request to its end."""
-    await receive()
+    if (await receive())["type"] != "websocket.connect":
+        return
     try:
         receiver = acceptor.accept_websocket(request)
         if isinstance(receiver, Awaitable):
@@ -174,18 +196,12 @@ async def serve_websocket(acceptor: Acceptor, request: Request, scope: Scope, re
         await _refuse(refusal, scope, send)
         return
     await send({"type": "websocket.accept"})
-    transport = AsgiTransport(receiver, send, acceptor.cork, acceptor.settings)
-    receiver.on_open(transport)
-    try:
-        await transport.pump(receive)
-    except BaseException:
-        transport.receiver.on_closed(1006, "")
-        raise
+    await AsgiTransport(receiver, send, acceptor.cork, acceptor.settings).run(receive)
 
 
 async def _refuse(refusal: Refused, scope: Scope, send: Send) -> None:
     """Answer by HTTP if the host can (ASGI's "Websocket Denial Response"), else by the close that it turns into 403."""
-    if "websocket.http.response" in scope.get("extensions", {}):
+    if "websocket.http.response" in (scope.get("extensions") or {}):
         headers = [(b"content-type", refusal.content_type.encode()), (b"content-length", b"%d" % len(refusal.body))]
         headers += [(name.encode(), value.encode()) for name, value in refusal.headers]
         await send({"type": "websocket.http.response.start", "status": refusal.status, "headers": headers})

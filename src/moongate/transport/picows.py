@@ -15,7 +15,7 @@ from moongate.errors import PayloadTooLarge, ProtocolError
 from moongate.transport.base import Receiver
 from moongate.transport.flow import READY, Cork
 from moongate.wire.outgoing import Outgoing
-from moongate.wire.websocket import Assembler, binary_frame, text_frame
+from moongate.wire.websocket import PING_FRAME, Assembler, binary_frame, pong_frame, text_frame
 
 __all__ = ["PicowsTransport", "open_connection"]
 
@@ -75,7 +75,7 @@ class PicowsTransport(WSListener):
     """One WebSocket connection: picows reads and parses, frames that go out are corked here."""
 
     __slots__ = (
-        "_assembler", "_close", "_connection", "_cork", "_descriptor", "_drained", "_pending", "_settings",
+        "_assembler", "_close", "_connection", "_cork", "_descriptor", "_direct", "_drained", "_pending", "_settings",
         "_stream", "receiver",
     )  # fmt: skip
 
@@ -90,6 +90,7 @@ class PicowsTransport(WSListener):
         self._connection: WSTransport  # picows' side; there when the connection is open
         self._stream: Any = None  # the event loop's transport; None before it is open and after it is gone
         self._descriptor = -1  # the socket's, to send on directly; -1 where that is impossible
+        self._direct = False  # whether nothing is left in the loop's transport, so that the socket is free
         self._assembler: Assembler | None = None  # only for peers that send fragments
         self._drained: asyncio.Future[None] | None = None  # only while somebody waits for the peer to take more
         self._close: tuple[int, str] | None = None  # what this side closed with
@@ -101,17 +102,16 @@ class PicowsTransport(WSListener):
 
     def send_text(self, data: bytes) -> None:
         """Send one text message."""
-        pending = self._pending
-        if not pending:
-            self._cork.add(self)
-        pending.append(text_frame(data))
+        self._send_frame(text_frame(data))
 
     def send_bytes(self, data: bytes) -> None:
         """Send one binary message."""
-        pending = self._pending
-        if not pending:
+        self._send_frame(binary_frame(data))
+
+    def _send_frame(self, frame: bytes) -> None:
+        if not self._pending:
             self._cork.add(self)
-        pending.append(binary_frame(data))
+        self._pending.append(frame)
 
     def send(self, message: Outgoing) -> None:
         """Send a message that was encoded before."""
@@ -130,7 +130,7 @@ class PicowsTransport(WSListener):
         stream = self._stream
         if stream is None or self._close is not None:
             return
-        if self._descriptor >= 0 and not stream.get_write_buffer_size():
+        if self._direct or self._is_direct_again(stream):
             try:
                 sent = os.write(self._descriptor, data)
             except OSError:
@@ -138,7 +138,13 @@ class PicowsTransport(WSListener):
             if sent == len(data):
                 return
             data = data[sent:]
+            self._direct = False
         stream.write(data)
+
+    def _is_direct_again(self, stream: Any) -> bool:
+        """Whether the loop's transport has sent all that it was given, so that it may be passed by."""
+        self._direct = self._descriptor >= 0 and not stream.get_write_buffer_size()
+        return self._direct
 
     def drained(self) -> Awaitable[None]:
         """Return an awaitable that is done when the peer can take more; done at once while little waits."""
@@ -155,9 +161,7 @@ class PicowsTransport(WSListener):
 
     def ping(self) -> bool:
         """Send a WebSocket ping."""
-        if self._stream is not None and self._close is None:
-            self.flush()
-            self._connection.send_ping()
+        self._send_frame(PING_FRAME)
         return True
 
     def pause_reading(self) -> None:
@@ -210,8 +214,7 @@ class PicowsTransport(WSListener):
         if opcode in _DATA:
             self._take_data(_DATA[opcode], frame.get_payload_as_bytes(), fin=bool(frame.fin))
         elif opcode is _PING:
-            self.flush()
-            self._connection.send_pong(frame.get_payload_as_bytes())
+            self._send_frame(pong_frame(frame.get_payload_as_bytes()))
         elif opcode is _PONG:
             self.receiver.on_pong()
         else:
@@ -260,6 +263,7 @@ class PicowsTransport(WSListener):
     def on_ws_disconnected(self, connection: WSTransport) -> None:
         """The connection is gone."""
         self._descriptor = -1
+        self._direct = False
         self._stream = None
         self._pending.clear()
         self.resume_writing()

@@ -9,70 +9,86 @@ from moongate.errors import ProtocolError
 from moongate.transport.base import Receiver
 from moongate.transport.flow import READY, Cork
 from moongate.types import Receive
-from moongate.wire.engineio import NOOP, decode_payload, encode_payload
+from moongate.wire.engineio import CLOSE, NOOP, decode_payload, encode_payload
 from moongate.wire.outgoing import Outgoing
 
-__all__ = ["Overlap", "PollingTransport"]
+__all__ = ["Misuse", "PollingTransport"]
 
-_AWAIT_AFTER = 64
-"""How many messages that no poll has fetched make an awaited `emit` wait."""
+_TURN = 512
+"""How many packets of one POST are handled before other clients get a turn."""
 
 
-class Overlap(ProtocolError):
-    """A client sent a second request of a kind while the first was not answered."""
+class Misuse(ProtocolError):
+    """A client broke a rule of long-polling, such as one request of a kind at a time."""
 
 
 class PollingTransport:
     """The messages of one client that polls. What is sent while no poll waits is kept for the next one."""
 
-    __slots__ = ("_cork", "_drained", "_poll", "_posting", "_queue", "_reading", "receiver")
+    __slots__ = (
+        "_closed", "_cork", "_drained", "_high_water", "_packets", "_poll", "_posting", "_resumed", "_size", "receiver",
+    )  # fmt: skip
 
     name: TransportName = "polling"
 
-    def __init__(self, receiver: Receiver, cork: Cork) -> None:
+    def __init__(self, receiver: Receiver, cork: Cork, high_water: int) -> None:
         self.receiver = receiver
         self._cork = cork
-        self._queue: list[tuple[bool, bytes]] = []  # what no poll has fetched yet
-        self._poll: asyncio.Future[None] | None = None  # a poll that waits for messages
+        self._high_water = high_water
+        self._closed = False
+        self._packets: list[tuple[bool, bytes]] = []  # what no poll has fetched yet: text or binary, and the data
+        self._size = 0  # their bytes
+        self._poll: asyncio.Future[bytes] | None = None  # a poll that waits for messages
         self._posting = False  # while a POST is answered
-        self._reading: asyncio.Event | None = None  # only while reading is paused
+        self._resumed: asyncio.Event | None = None  # only while reading is paused
         self._drained: asyncio.Future[None] | None = None  # only while somebody waits for the next poll
 
     @property
     def writable(self) -> bool:
         """Whether a poll waits."""
-        return self._poll is not None and not self._poll.done()
+        return self._poll is not None
 
     @property
-    def waiting(self) -> list[tuple[bool, bytes]]:
-        """What no poll has fetched yet: text or binary, and the data."""
-        return self._queue
+    def unfetched(self) -> bool:
+        """Whether there is something that no poll has fetched yet."""
+        return bool(self._packets)
+
+    @property
+    def paused(self) -> bool:
+        """Whether no POST is answered at the moment."""
+        return self._resumed is not None
 
     def send_text(self, data: bytes) -> None:
         """Send one text message."""
-        self._enqueue((True, data))
+        self._enqueue(data, is_text=True)
 
     def send_bytes(self, data: bytes) -> None:
         """Send one binary message."""
-        self._enqueue((False, data))
+        self._enqueue(data, is_text=False)
 
     def send(self, message: Outgoing) -> None:
         """Send a message that was encoded before, its attachments right behind it."""
-        self._enqueue((True, message.text), *((False, attachment) for attachment in message.attachments))
+        self._enqueue(message.text, is_text=True)
+        for attachment in message.attachments:
+            self._enqueue(attachment, is_text=False)
 
-    def _enqueue(self, *packets: tuple[bool, bytes]) -> None:
-        if not self._queue and self._poll is not None:
+    def _enqueue(self, data: bytes, *, is_text: bool) -> None:
+        if self._closed:
+            return
+        if not self._packets and self._poll is not None:
             self._cork.add(self)
-        self._queue.extend(packets)
+        self._packets.append((is_text, data))
+        self._size += len(data)
 
     def flush(self) -> None:
-        """Let the poll that waits, if one does, take what there is."""
-        if self._queue and self._poll is not None and not self._poll.done():
-            self._poll.set_result(None)
+        """Answer the poll that waits with what there is."""
+        if self._packets and self._poll is not None:
+            self._poll.set_result(encode_payload(self.take()))
+            self._poll = None
 
     def drained(self) -> Awaitable[None]:
         """Return an awaitable that is done when a poll has fetched what waits; done at once while that is little."""
-        if len(self._queue) < _AWAIT_AFTER:
+        if self._size < self._high_water:
             return READY
         if self._drained is None:
             self._drained = asyncio.get_running_loop().create_future()
@@ -84,64 +100,63 @@ class PollingTransport:
 
     def pause_reading(self) -> None:
         """Answer no POST until `resume_reading`, so that the client has to wait with the next."""
-        if self._reading is None:
-            self._reading = asyncio.Event()
+        if self._resumed is None and not self._closed:
+            self._resumed = asyncio.Event()
 
     def resume_reading(self) -> None:
         """Answer again."""
-        if self._reading is not None:
-            self._reading.set()
-            self._reading = None
+        if self._resumed is not None:
+            self._resumed.set()
+            self._resumed = None
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Answer the poll that waits, if one does; what it does not take can still be fetched by `poll`."""
+        """Say goodbye to the poll that waits; without one, the goodbye and all before it can still be fetched."""
         del code, reason
-        self.resume_reading()
-        self._release_drained()
+        if self._closed:
+            return
+        self.send_text(CLOSE)
+        self._closed = True
         self.flush()
+        self._release_drained()
+        self.resume_reading()
 
     def release(self) -> None:
-        """Answer the poll that waits, if one does, with a packet that means nothing."""
-        if self.writable and not self._queue:
-            self.send_text(NOOP)
+        """Answer the poll that waits, if one does, with a packet that means nothing unless there is more to say."""
+        if self._poll is not None:
+            if not self._packets:
+                self.send_text(NOOP)
             self.flush()
 
     def take(self) -> list[tuple[bool, bytes]]:
-        """Return what no poll has fetched yet, for the transport that follows this one."""
-        taken, self._queue = self._queue, []
+        """Return what no poll has fetched yet, text or binary and the data, and let go of it."""
+        taken, self._packets, self._size = self._packets, [], 0
         self._release_drained()
         return taken
 
     async def poll(self, receive: Receive) -> bytes | None:
         """Wait for messages and return them as a body; None if the client gave up before there were any.
 
-        *receive* is ASGI's. Raises Overlap if another poll waits.
+        *receive* is ASGI's. Raises Misuse if another poll waits.
         """
         if self._poll is not None:
-            raise Overlap("one poll at a time", "a second one")
-        self._poll = asyncio.get_running_loop().create_future()
-        try:
-            if not self._queue and not await self._wait(self._poll, receive):
-                return None
+            raise Misuse("one poll at a time", "a second one")
+        if self._packets or self._closed:
             return encode_payload(self.take())
-        finally:
-            self._poll = None
-
-    @staticmethod
-    async def _wait(poll: "asyncio.Future[None]", receive: Receive) -> bool:
-        """Wait until the poll may be answered; False if the client is gone first."""
+        poll = self._poll = asyncio.get_running_loop().create_future()
         watch = asyncio.ensure_future(_disconnected(receive))
         try:
             await asyncio.wait((poll, watch), return_when=asyncio.FIRST_COMPLETED)
         finally:
             watch.cancel()
-        return poll.done()
+            if self._poll is poll:
+                self._poll = None
+        return poll.result() if poll.done() else None
 
     @contextmanager
     def posting(self) -> Iterator[None]:
-        """Take one POST; raises Overlap if another is not answered yet."""
+        """Take one POST; raises Misuse if another is not answered yet."""
         if self._posting:
-            raise Overlap("one POST at a time", "a second one")
+            raise Misuse("one POST at a time", "a second one")
         self._posting = True
         try:
             yield
@@ -150,13 +165,17 @@ class PollingTransport:
 
     async def deliver(self, body: bytes) -> None:
         """Hand the packets of a POST to the receiver; returns when it can take more. Raises ProtocolError."""
-        for is_text, data in decode_payload(body):
+        for number, (is_text, data) in enumerate(decode_payload(body), 1):
             if is_text:
                 self.receiver.on_text(data)
             else:
                 self.receiver.on_bytes(data)
-        if self._reading is not None:
-            await self._reading.wait()
+            if self._resumed is not None:
+                await self._resumed.wait()
+            elif not number % _TURN:
+                await asyncio.sleep(0)
+            if self._closed:
+                return
 
     def _release_drained(self) -> None:
         if self._drained is not None and not self._drained.done():

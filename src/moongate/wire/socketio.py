@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from moongate.errors import ProtocolError
+from moongate.errors import EncodeError, ProtocolError
 from moongate.wire.outgoing import Outgoing
 from moongate.wire.payload import PayloadEncoder, too_deep
 
@@ -168,14 +168,16 @@ class SocketIoCodec:
         "_binary_event",
         "_encoder",
         "_event",
+        "_max_attachments",
         "connect_prefix",
         "disconnect",
         "refuse_prefix",
     )
 
-    def __init__(self, namespace: str, encoder: PayloadEncoder) -> None:
+    def __init__(self, namespace: str, encoder: PayloadEncoder, max_attachments: int) -> None:
         scope = b"" if namespace == "/" else namespace.encode() + b","
         self._encoder = encoder
+        self._max_attachments = max_attachments
         self._event = b"42" + scope
         self._ack = b"43" + scope
         self._binary_event = b"45%d-" + scope.replace(b"%", b"%%")
@@ -187,14 +189,21 @@ class SocketIoCodec:
     def event(self, event: str, arguments: tuple[object, ...], ack_id: int | None = None) -> Outgoing:
         """Encode an event; raises EncodeError for arguments that cannot be sent."""
         text, attachments = self._encoder.encode_arguments([event, *arguments])
-        prefix = self._binary_event % len(attachments) if attachments else self._event
+        prefix = self._binary_event % self._checked_count(attachments) if attachments else self._event
         return Outgoing(prefix + text if ack_id is None else b"%b%d%b" % (prefix, ack_id, text), attachments)
 
     def acknowledgement(self, ack_id: int, arguments: tuple[object, ...]) -> Outgoing:
         """Encode an acknowledgement; raises EncodeError for arguments that cannot be sent."""
         text, attachments = self._encoder.encode_arguments(arguments)
-        prefix = self._binary_ack % len(attachments) if attachments else self._ack
+        prefix = self._binary_ack % self._checked_count(attachments) if attachments else self._ack
         return Outgoing(b"%b%d%b" % (prefix, ack_id, text), attachments)
+
+    def _checked_count(self, attachments: tuple[bytes, ...]) -> int:
+        """Return how many there are; more than clients take would break their connection, so they are refused here."""
+        if len(attachments) > self._max_attachments:
+            reason = f"{len(attachments)} binary values in one packet, clients take {self._max_attachments}"
+            raise EncodeError(bytes, reason)
+        return len(attachments)
 
     def failure(self, ack_id: int, error: object) -> Outgoing:
         """Encode the acknowledgement of a message whose handler failed."""

@@ -2,10 +2,13 @@
 
 from moongate.errors import PayloadTooLarge, ProtocolError
 
-__all__ = ["MAX_FRAGMENTS", "Assembler", "binary_frame", "text_frame"]
+__all__ = ["MAX_FRAGMENTS", "PING_FRAME", "Assembler", "binary_frame", "pong_frame", "text_frame"]
 
 MAX_FRAGMENTS = 4096
 """How many fragments one message may have; empty ones count, or a peer could send them for ever."""
+
+PING_FRAME = b"\x89\x00"
+"""A ping without a payload (RFC 6455 section 5.5.2)."""
 
 _CONTINUATION = 0x0
 _TEXT = 0x1
@@ -13,6 +16,7 @@ _BINARY = 0x2
 
 _FIN_TEXT = b"\x81"
 _FIN_BINARY = b"\x82"
+_FIN_PONG = b"\x8a"
 _SHORT_TEXT_HEADERS = tuple(bytes((0x81, length)) for length in range(126))
 
 
@@ -30,6 +34,11 @@ def binary_frame(payload: bytes) -> bytes:
     if length < 126:
         return _FIN_BINARY + bytes((length,)) + payload
     return _FIN_BINARY + _long_length(length) + payload
+
+
+def pong_frame(payload: bytes) -> bytes:
+    """Build the answer to a ping, whose payload has at most 125 bytes (RFC 6455 section 5.5.3)."""
+    return _FIN_PONG + bytes((len(payload),)) + payload
 
 
 def _long_length(length: int) -> bytes:
