@@ -1,11 +1,113 @@
-import asyncio, sys, uvloop, os
-from benchmarks.peers import PEERS
+"""Measures Moongate and its peers one after another and prints a table: python -m benchmarks --help."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import uvloop
+
+from benchmarks.measures import MEASURES, Plan, measure
+from benchmarks.peers import PEERS, Peer
+from benchmarks.plot import draw
 from benchmarks.processes import serving
-from benchmarks.measures import *
-os.sched_setaffinity(0,{1})
-for p in PEERS:
-    if len(sys.argv)>1 and p.key not in sys.argv[1:]: continue
-    os.sched_setaffinity(0,{0,1})
-    with serving(p.command, 0) as s:
-        os.sched_setaffinity(0,{1})
-        print(p.title, {k: round(v,2) for k,v in uvloop.run(measure(s,p.protocol,Plan(1,.5,500),[m.key for m in MEASURES])).items()}, flush=True)
+from benchmarks.results import Results
+from benchmarks.table import write_table
+
+RESULTS = Path(__file__).resolve().parent / "results"
+QUICK = Plan(seconds=1.0, warm_up=1.0, connections=300)
+
+
+def main() -> int:
+    options = parse_arguments()
+    peers = [peer for peer in PEERS if not options.only or peer.key in options.only]
+    measures = [measure for measure in MEASURES if not options.measure or measure.key in options.measure]
+    results = Results(peers, measures)
+    plan = QUICK if options.quick else Plan()
+    if options.seconds is not None:
+        plan = replace(plan, seconds=options.seconds)
+    repeats = options.repeats or (1 if options.quick else 3)
+
+    failures = 0
+    for number in range(1, repeats + 1):
+        for peer in peers:
+            started = time.monotonic()
+            try:
+                readings = read(peer, plan, [measure.key for measure in measures], options.cores)
+            except Exception as error:  # noqa: BLE001 - One server that fails is reported beside those that work.
+                failures += 1
+                say(f"{peer.title}: {type(error).__name__}: {error}", *getattr(error, "__notes__", ()))
+                continue
+            results.add(peer, readings)
+            shown = "  ".join(f"{key} {value:.2f}" for key, value in readings.items())
+            say(f"[{number}/{repeats}] {peer.title} ({time.monotonic() - started:.0f} s): {shown}")
+
+    text = f"{describe_machine()}\n\n{write_table(results)}"
+    print(text)
+    if not options.no_files:
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / "table.md").write_text(text)
+        (RESULTS / "plot.svg").write_text(draw(results))
+        (RESULTS / "readings.json").write_text(json.dumps(results.as_json(), indent=2) + "\n")
+        say(f"Written to {os.path.relpath(RESULTS)}: table.md, plot.svg, readings.json")
+    return 1 if failures else 0
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition(":")[0])
+    parser.add_argument(
+        "--only", action="append", choices=[peer.key for peer in PEERS], help="measure this server; repeatable"
+    )
+    parser.add_argument(
+        "--measure", action="append", choices=[measure.key for measure in MEASURES], help="only this; repeatable"
+    )
+    parser.add_argument("--seconds", type=float, help="length of each measurement (3; quick: 1)")
+    parser.add_argument("--repeats", type=int, help="rounds through all servers (3; quick: 1)")
+    parser.add_argument("--quick", action="store_true", help="a first impression, in a quarter of the time")
+    parser.add_argument("--no-files", action="store_true", help="print the table and write nothing")
+    parser.add_argument(
+        "--cores", type=int, nargs=2, default=(0, 1), metavar=("SERVER", "CLIENT"), help="where to run (0 1)"
+    )
+    return parser.parse_args()
+
+
+def read(peer: Peer, plan: Plan, keys: Sequence[str], cores: Sequence[int]) -> dict[str, float]:
+    server_core, client_core = cores
+    available = os.sched_getaffinity(0)
+    with serving(peer.command, server_core) as server:
+        if client_core in available:
+            os.sched_setaffinity(0, {client_core})
+        try:
+            return uvloop.run(measure(server, peer.protocol, plan, keys))
+        finally:
+            os.sched_setaffinity(0, available)
+
+
+def describe_machine() -> str:
+    processor = platform.machine()
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            processor = line.partition(":")[2].strip()
+            break
+    node = "none"
+    if shutil.which("node"):
+        node = subprocess.check_output(["node", "--version"], text=True).strip().lstrip("v")
+    versions = f"Python {platform.python_version()}, Node {node}"
+    return f"{processor}, {os.cpu_count()} cores; {versions}; {time.strftime('%Y-%m-%d')}"
+
+
+def say(*lines: str) -> None:
+    print(*lines, sep="\n", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

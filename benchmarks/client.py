@@ -45,7 +45,7 @@ class Client(picows.WSListener):
         if not self._handshake:
             self.ready.set_result(None)
 
-    def on_ws_frame(self, transport: Any, frame: picows.WSFrame) -> None:
+    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         data: bytes = frame.get_payload_as_bytes()
         if data == self.awaited:
             self.count += 1
@@ -91,10 +91,9 @@ class Client(picows.WSListener):
 
 async def connect(port: int, protocol: Protocol) -> Client:
     """Connects and passes the handshake; raises WrongReplyError, OSError or picows.WSError."""
-    client: Client
+    client = Client(protocol)
     async with asyncio.timeout(CONNECT_TIMEOUT):
-        address = f"ws://127.0.0.1:{port}{protocol.path}"
-        _, client = await picows.ws_connect(lambda: Client(protocol), address)
+        await picows.ws_connect(lambda: client, f"ws://127.0.0.1:{port}{protocol.path}")
         await client.ready
     return client
 

@@ -52,28 +52,29 @@ CONNECT = Measure("connect", "connect", "us CPU/connection")
 MEASURES = (ECHO, FAN_OUT, FAN_OUT_ONE, P50, P99, MEMORY, CONNECT)
 
 
-async def measure(
-    server: ServerProcess, protocol: Protocol, plan: Plan, keys: Sequence[str], clients_of: int = CONNECTIONS
-) -> dict[str, float]:
-    """Takes the readings named by `keys`, memory first: later the heap is no longer that of a new server."""
+async def measure(server: ServerProcess, protocol: Protocol, plan: Plan, keys: Sequence[str]) -> dict[str, float]:
+    """Takes the readings named by `keys`, memory first: later the heap is no longer that of a new server.
+
+    Raises WrongReplyError when the server answers otherwise than its protocol says.
+    """
     readings: dict[str, float] = {}
     if {MEMORY.key, CONNECT.key} & set(keys):
         readings |= await connections(server, protocol, plan)
-    clients = await connect_many(server.port, protocol, clients_of)
+    clients = await connect_many(server.port, protocol, CONNECTIONS)
     try:
         await check(clients, protocol)
         if ECHO.key in keys:
-            readings[ECHO.key] = await echo(server, clients, protocol, plan)
+            readings |= await echo(server, clients, protocol, plan)
         if FAN_OUT.key in keys:
-            readings[FAN_OUT.key] = await fan_out(server, clients, protocol, plan, IN_FLIGHT)
+            readings |= await fan_out(server, clients, protocol, plan, in_flight=IN_FLIGHT)
         if FAN_OUT_ONE.key in keys:
-            readings[FAN_OUT_ONE.key] = await fan_out(server, clients, protocol, plan, 1)
+            readings |= await fan_out(server, clients, protocol, plan, in_flight=1)
         if {P50.key, P99.key} & set(keys):
             readings |= await latency(clients, protocol, plan)
     finally:
         for client in clients:
             client.close()
-    return {key: value for key, value in readings.items() if key in keys}
+    return readings
 
 
 async def check(clients: Sequence[Client], protocol: Protocol) -> None:
@@ -92,42 +93,47 @@ async def check(clients: Sequence[Client], protocol: Protocol) -> None:
         raise WrongReplyError(f"One publish was delivered {sorted({client.count for client in clients})} times")
 
 
-async def echo(server: ServerProcess, clients: Sequence[Client], protocol: Protocol, plan: Plan) -> float:
+async def echo(server: ServerProcess, clients: Sequence[Client], protocol: Protocol, plan: Plan) -> dict[str, float]:
     """Microseconds of server CPU for each echoed message, with IN_FLIGHT of them from every client."""
     for client in clients:
         client.awaited = protocol.echoed
         client.next_frame = frame(protocol.echo)
         client.count = client.owed = 0
         client.write(client.next_frame * IN_FLIGHT)
-    cost = await cpu_per_reply(server, clients, plan)
+    readings = await cpu_per_reply(server, clients, plan, ECHO)
     await drain(clients)
-    return cost
+    return readings
 
 
 async def fan_out(
-    server: ServerProcess, clients: Sequence[Client], protocol: Protocol, plan: Plan, in_flight: int
-) -> float:
+    server: ServerProcess, clients: Sequence[Client], protocol: Protocol, plan: Plan, *, in_flight: int
+) -> dict[str, float]:
     """Microseconds of server CPU for each delivery of a message to a room of all clients, one of which publishes."""
     for client in clients:
         client.awaited = protocol.delivered
         client.count = client.owed = 0
     clients[0].next_frame = frame(protocol.publish)
     clients[0].write(clients[0].next_frame * in_flight)
-    cost = await cpu_per_reply(server, clients, plan)
+    readings = await cpu_per_reply(server, clients, plan, FAN_OUT_ONE if in_flight == 1 else FAN_OUT)
     await drain(clients)
-    return cost
+    return readings
 
 
-async def cpu_per_reply(server: ServerProcess, clients: Sequence[Client], plan: Plan) -> float:
+async def cpu_per_reply(
+    server: ServerProcess, clients: Sequence[Client], plan: Plan, column: Measure
+) -> dict[str, float]:
+    """The cost, and how busy the server was: its share of a core, by the same key with `-busy`."""
     await run(clients, plan.warm_up)
+    started = time.perf_counter()
     replies_before = sum(client.count for client in clients)
     cpu_before = server.cpu_seconds()
     await run(clients, plan.seconds)
     cpu = server.cpu_seconds() - cpu_before
+    passed = time.perf_counter() - started
     number = sum(client.count for client in clients) - replies_before
     if not number:
         raise WrongReplyError(f"No reply came in {plan.seconds:g} s")
-    return cpu / number * 1e6
+    return {column.key: cpu / number * 1e6, f"{column.key}-busy": cpu / passed}
 
 
 async def latency(clients: Sequence[Client], protocol: Protocol, plan: Plan) -> dict[str, float]:
@@ -195,8 +201,12 @@ async def drain(clients: Sequence[Client]) -> None:
     """Stops the flow, and waits until no reply is on its way."""
     for client in clients:
         client.next_frame = b""
-    count = -1
-    while count != (count := sum(client.count for client in clients)):
+    deadline = time.monotonic() + REPLY_TIMEOUT
+    before = -1
+    while before != (count := sum(client.count for client in clients)):
+        if time.monotonic() > deadline:
+            raise WrongReplyError(f"Replies still come {REPLY_TIMEOUT:g} s after the last message")
+        before = count
         await asyncio.sleep(SETTLE)
     raise_failures(clients)
 

@@ -66,7 +66,7 @@ def test_the_type_marker_is_shipped():
 
 
 def test_it_can_be_imported_without_any_extra():
-    """`import moongate` needs no extra, and serving says which one it wants. (Pydantic, if there, is imported by dishka.)"""
+    """`import moongate` needs no extra, and serving says which one it wants; pydantic, if there, is dishka's wish."""
     optional = ["click", "httptools", "picows", "uvicorn", "uvloop", "watchfiles"]
     code = f"""
 import sys

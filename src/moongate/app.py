@@ -48,7 +48,7 @@ class Moongate:
     """
 
     def __init__(self, module: type, *, http: AsgiApp | None = None, settings: Settings | None = None) -> None:
-        self.settings = Settings.from_environment() if settings is None else settings
+        self.settings: Settings = Settings.from_environment() if settings is None else settings
         self._http = http
         self._hosted = HostedLifespan(http) if http is not None else None
         self._router = Router(self.settings)

@@ -140,7 +140,7 @@ class AckTimeout(MoongateError, TimeoutError):
         super().__init__(event, seconds)
         self.event = event
         self.seconds = seconds
-        self.answers = answers or {}
+        self.answers: dict[str, Any] = answers or {}
 
     def __str__(self) -> str:
         return f"no acknowledgement of {self.event!r} within {self.seconds:g} s ({len(self.answers)} answered)"
@@ -175,7 +175,7 @@ class ValidationFailed(WsException):
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
         super().__init__("Validation failed")
-        self.errors = tuple(errors)
+        self.errors: tuple[FieldError, ...] = tuple(errors)
 
     def __str__(self) -> str:
         return "; ".join(f"{error.path}: {error.message}" for error in self.errors)

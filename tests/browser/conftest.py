@@ -32,7 +32,7 @@ def chat(tmp_path: Path) -> Iterator[ChatServer]:
         server.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: Playwright keeps an event loop running in this thread meanwhile
 def browser() -> Iterator[Browser]:
     executable = shutil.which("chromium") or shutil.which("chromium-browser")
     assert executable is not None, "Chromium is missing: apt-get install chromium"

@@ -107,7 +107,7 @@ async def request(
     *log* gets "body" for each part of the body that the application has asked for.
     """
     parts = iter([body] if isinstance(body, bytes) else body)
-    upcoming = next(parts)
+    upcoming: bytes | None = next(parts)
     answer: list[dict[str, Any]] = []
     left = gone or asyncio.Event()
 
@@ -116,7 +116,7 @@ async def request(
         if upcoming is None:
             await left.wait()
             return {"type": "http.disconnect"}
-        part, upcoming = upcoming, next(parts, None)  # type: ignore[arg-type]
+        part, upcoming = upcoming, next(parts, None)
         if log is not None:
             log.append("body")
         return {"type": "http.request", "body": part, "more_body": upcoming is not None}
@@ -129,7 +129,9 @@ async def request(
         "method": method,
         "path": "/socket.io/",
         "query_string": query.encode(),
-        "headers": [(name.encode(), value.encode()) for name, value in {"host": "localhost", **(headers or {})}.items()],
+        "headers": [
+            (name.encode(), value.encode()) for name, value in {"host": "localhost", **(headers or {})}.items()
+        ],
         "client": ("127.0.0.1", 1),
         "scheme": "http",
     }
@@ -138,9 +140,7 @@ async def request(
     if not answer:
         return None
     start, content = answer
-    return Answer(
-        start["status"], {name.decode(): value.decode() for name, value in start["headers"]}, content["body"]
-    )
+    return Answer(start["status"], {name.decode(): value.decode() for name, value in start["headers"]}, content["body"])
 
 
 class Poller:

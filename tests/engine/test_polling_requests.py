@@ -150,7 +150,7 @@ async def test_an_abandoned_post_ends_the_session(app: EchoApp):
     async def send(message: object) -> None:
         raise AssertionError(message)
 
-    scope = {
+    scope: dict[str, object] = {
         "type": "http",
         "method": "POST",
         "path": "/socket.io/",
@@ -172,13 +172,24 @@ async def test_the_client_says_goodbye_while_it_polls(app: EchoApp):
     assert client.peer.reasons == [DisconnectReason.TRANSPORT_CLOSE]
 
 
+async def test_the_server_says_goodbye_behind_its_last_words(app: EchoApp):
+    client = await Poller.open(app)
+    poll = await client.waiting()
+    client.peer.session.transport.send_text(b"4last words")
+    client.peer.session.close(DisconnectReason.FORCED_CLOSE)
+    assert (await poll).body == b"4last words"
+    assert (await client.get()).body == b"1"
+    assert (await client.get()).status == 400
+
+
 async def test_the_server_says_goodbye_to_the_next_poll(app: EchoApp):
     client = await Poller.open(app)
     client.peer.session.transport.send_text(b"4last words")
     client.peer.session.close(DisconnectReason.FORCED_CLOSE)
     client.peer.session.transport.send_text(b"4too late")
     assert (await client.post(b"4x")).status == 400
-    assert (await client.get()).body == b"4last words\x1e1"
+    assert (await client.get()).body == b"4last words"
+    assert (await client.get()).body == b"1"
     assert (await client.get()).status == 400
     assert client.peer.reasons == [DisconnectReason.FORCED_CLOSE]
 
@@ -307,7 +318,7 @@ async def test_an_awaited_emit_waits_until_the_messages_are_fetched():
     transport = client.peer.session.transport
     await transport.drained()
     transport.send_text(b"4" + b"x" * 100)
-    drained = asyncio.ensure_future(transport.drained())  # type: ignore[arg-type]
+    drained = asyncio.ensure_future(transport.drained())
     await asyncio.sleep(0)
     assert not drained.done()
     await client.get()

@@ -160,14 +160,16 @@ def test_the_namespace_emits_from_outside_a_gateway(serve: Serve, node: Node):
         "everyone": lambda: server.emit("news", 1, namespace="/chat"),
         "room": lambda: server.call(lambda: server.namespace("/chat").to("a").emit("news", 2)),
         "in": lambda: server.call(lambda: server.namespace("/chat").in_("a").emit("news", 3)),
+        "local": lambda: server.call(lambda: server.namespace("/chat").local.to("a").emit("news", 4)),
         "send": lambda: server.call(lambda: server.namespace("/chat").send("text")),
     }
     script = """
         const s = await connect("/chat");
-        for (const name of ["everyone", "room", "in", "send"]) await call(name);
-        return [await next(s, "news"), await next(s, "news"), await next(s, "news"), await next(s, "message")];
+        for (const name of ["everyone", "room", "in", "local", "send"]) await call(name);
+        const text = await next(s, "message");
+        return [...seen(s, "news"), text];
     """
-    assert node.run(server, script, calls=calls) == [1, 2, 3, "text"]
+    assert node.run(server, script, calls=calls) == [1, 2, 3, 4, "text"]
 
 
 def test_a_broadcast_carries_binary(serve: Serve, node: Node):
@@ -416,6 +418,7 @@ def test_a_client_that_left_is_not_sent_to(serve: Serve, node: Node):
 
     server = serve(Gateway)
     node.run(server, "(await connect()).disconnect()")
+    server.until(lambda: kept)
     (client,) = kept
     server.until(lambda: not client.connected)
 

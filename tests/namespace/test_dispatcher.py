@@ -2,7 +2,7 @@
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -36,11 +36,11 @@ def dispatcher() -> Dispatcher:
 async def eventually(condition: Callable[[], bool]) -> None:
     """Wait until *condition* holds, for five seconds at most."""
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110  # a condition has no event
+        while not condition():
             await asyncio.sleep(0)
 
 
-def waiting_for(event: asyncio.Event) -> Callable[[Somebody, Any], Awaitable[None]]:
+def waiting_for(event: asyncio.Event) -> Callable[[Somebody, Any], Coroutine[Any, Any, None]]:
     """Return work that logs its argument, waits for *event*, and logs the end."""
 
     async def work(socket: Somebody, argument: Any) -> None:

@@ -50,7 +50,7 @@ class Graph:
     """
 
     def __init__(self, root: type, external: External, overrides: Mapping[Token, Any]) -> None:
-        self.modules = modules_below(root)
+        self.modules: dict[type, ModuleMetadata] = modules_below(root)
         self.providers: dict[Node, Declared] = {}
         self.sources: dict[Node, list[Source]] = {}
         self._root = root

@@ -16,7 +16,7 @@ from moongate.wire.engineio import ErrorCode, error_body
 __all__ = ["Engine"]
 
 _FAREWELL = 30.0
-"""Seconds that a session which was closed between two polls is kept, so that the next poll can learn of it."""
+"""Seconds that the last words of a session are kept for the polls that fetch them."""
 
 _PROTOCOL_VERSION = "4"
 
@@ -29,8 +29,8 @@ class Engine:
     )  # fmt: skip
 
     def __init__(self, settings: Settings, handler: EngineHandler, cork: Cork) -> None:
-        self.settings = settings
-        self.handler = handler
+        self.settings: Settings = settings
+        self.handler: EngineHandler = handler
         self.timers: Timers = Timers(settings)
         self._cork = cork
         self._closed = False
@@ -70,8 +70,11 @@ class Engine:
         self._check_transport(query)
         sid = query.get("sid")
         if sid:
-            if method == "GET" and sid in self._farewells:
-                return self._farewells.pop(sid), None
+            farewell = self._farewells.get(sid)
+            if method == "GET" and farewell is not None:
+                if not farewell.unfetched:
+                    self._forget_farewell(sid)
+                return farewell, None
             session = self._find(sid, query)
             if not isinstance(session.transport, PollingTransport) or query["transport"] != "polling":
                 raise _error(ErrorCode.BAD_REQUEST)
@@ -94,7 +97,7 @@ class Engine:
         self._sessions.pop(session.id, None)
 
     def bid_farewell(self, sid: str, transport: PollingTransport) -> None:
-        """Keep the last words of a session that was closed while no poll waited."""
+        """Keep the last words of a session that has ended, for the next polls."""
         self._farewells[sid] = transport
         self._farewell_timers.add(sid)
 

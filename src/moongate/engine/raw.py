@@ -7,7 +7,7 @@ from moongate.config import Settings
 from moongate.engine.deadlines import Entry
 from moongate.engine.heartbeat import Heartbeats
 from moongate.engine.session import Connection
-from moongate.transport.base import OpenTransport, Receiver, Request, Transport
+from moongate.transport.base import OpenTransport, Receiver, Refused, Request, Transport
 from moongate.transport.closed import CLOSED
 from moongate.transport.origin import check_origin
 from moongate.types import DisconnectReason
@@ -41,7 +41,7 @@ class RawSession:
     )  # fmt: skip
 
     def __init__(self, request: Request, heartbeats: Heartbeats, sessions: set["RawSession"]) -> None:
-        self.request = request
+        self.request: Request = request
         self.opened_at: float = time.time()
         self.closed: bool = False
         self.transport: Transport = CLOSED
@@ -104,11 +104,12 @@ class RawSession:
 class RawEngine:
     """All sessions of bare WebSocket clients."""
 
-    __slots__ = ("_handler", "_heartbeats", "_sessions", "_settings")
+    __slots__ = ("_closed", "_handler", "_heartbeats", "_sessions", "_settings")
 
     def __init__(self, settings: Settings, handler: RawHandler) -> None:
         self._settings = settings
         self._handler = handler
+        self._closed = False
         self._heartbeats = Heartbeats(settings)
         self._sessions: set[RawSession] = set()
 
@@ -118,9 +119,12 @@ class RawEngine:
         name = request.path.removeprefix(self._settings.websocket_path) or "/"
         session = RawSession(request, self._heartbeats, self._sessions)
         session.connection = await self._handler.admit(session, name)
+        if self._closed:
+            raise Refused(503, b"Not accepting clients", "text/plain")
         return session
 
     async def close(self) -> None:
-        """End every session."""
+        """End every session, and open no more."""
+        self._closed = True
         for session in list(self._sessions):
             session.close(DisconnectReason.SERVER_SHUTTING_DOWN)

@@ -67,7 +67,7 @@ class Registry(Protocol):
         """The session has ended."""
 
     def bid_farewell(self, sid: str, transport: PollingTransport) -> None:
-        """The session has ended while no poll waited: keep its last words for the next one."""
+        """The session has ended, and what it has to say is not fetched yet: keep it for the next polls."""
 
 
 class Session:
@@ -82,8 +82,8 @@ class Session:
     )  # fmt: skip
 
     def __init__(self, sid: str, request: Request, engine: Registry) -> None:
-        self.id = sid  # secret: it is all that a request needs to speak for this client
-        self.request = request
+        self.id: str = sid  # secret: it is all that a request needs to speak for this client
+        self.request: Request = request
         self.opened_at: float = time.time()
         self.closed: bool = False
         self.candidate: Candidate | None = None  # while a better transport is tried
@@ -166,13 +166,14 @@ class Session:
             return
         self.closed = True
         self._engine.timers.heartbeats.stop(self)
-        self.joined()
+        if self._connect_timer is not None:
+            Deadlines.cancel(self._connect_timer)
         self._engine.forget(self)
         if self.candidate is not None:
             self.candidate.abandon()
         transport, self.transport = self.transport, CLOSED
         transport.close(_GOING_AWAY if reason is DisconnectReason.SERVER_SHUTTING_DOWN else _NORMAL)
-        if isinstance(transport, PollingTransport) and transport.unfetched and reason not in _NO_FAREWELL:
+        if isinstance(transport, PollingTransport) and not transport.parted and reason not in _NO_FAREWELL:
             self._engine.bid_farewell(self.id, transport)
         self.connection.on_closed(reason)
 

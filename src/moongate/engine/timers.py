@@ -36,7 +36,7 @@ class Timers:
     __slots__ = ("connect", "heartbeats", "poll_check", "upgrade")
 
     def __init__(self, settings: Settings) -> None:
-        self.heartbeats = Heartbeats(settings)
+        self.heartbeats: Heartbeats = Heartbeats(settings)
         self.connect: Deadlines[Joining] = Deadlines(
             settings.connect_timeout, lambda joining: joining.connect_timed_out()
         )

@@ -29,7 +29,7 @@ class Ack:
     def __init__(self, socket: Respondent, ack_id: int | None) -> None:
         self._socket = socket
         self._ack_id = ack_id  # None if the client did not ask
-        self.answered = False  # whether the answer is on its way
+        self.answered: bool = False  # whether the answer is on its way
 
     @property
     def requested(self) -> bool:

@@ -76,9 +76,9 @@ class Clients:
     __slots__ = ("_ack_ids", "codec", "name", "rooms", "runtime")
 
     def __init__(self, name: str, runtime: Runtime, codec: Codec) -> None:
-        self.name = name
-        self.runtime = runtime
-        self.codec = codec  # what most clients speak
+        self.name: str = name
+        self.runtime: Runtime = runtime
+        self.codec: Codec = codec  # what most clients speak
         self.rooms: Rooms[Client] = Rooms()
         self._ack_ids = count()
 

@@ -52,7 +52,7 @@ class SocketIoConnection:
     __slots__ = ("_directory", "_max_attachments", "_max_depth", "_partial", "_sockets", "session")
 
     def __init__(self, directory: Directory, session: Session) -> None:
-        self.session = session
+        self.session: Session = session
         self._directory = directory
         settings = directory.runtime.settings
         self._max_attachments = settings.max_attachments

@@ -17,8 +17,8 @@ class Handshake:
 
     def __init__(self, request: Request, auth: dict[str, Any], time: float) -> None:
         self._request = request
-        self.auth = auth  # the client's `auth` option; empty if it sent none
-        self.time = time  # when the connection was opened, in seconds since 1970
+        self.auth: dict[str, Any] = auth  # the client's `auth` option; empty if it sent none
+        self.time: float = time  # when the connection was opened, in seconds since 1970
 
     @property
     def headers(self) -> dict[str, str]:

@@ -31,7 +31,7 @@ CallNext: TypeAlias = Callable[[], Awaitable[None]]
 Middleware: TypeAlias = Callable[[Socket, CallNext], Awaitable[None]]
 """Decides whether a client may come in: it does if *call_next* is awaited; raising WsException refuses it."""
 
-ALL_PROTOCOLS = frozenset(("socketio", "websocket"))
+ALL_PROTOCOLS: frozenset[str] = frozenset(("socketio", "websocket"))
 
 
 class Hooks(msgspec.Struct, frozen=True):
@@ -52,9 +52,9 @@ class Namespace(Broadcast):
 
     def __init__(self, name: str, runtime: Runtime, codec: Codec) -> None:
         super().__init__(Clients(name, runtime, codec))
-        self.name = name
-        self.protocols = ALL_PROTOCOLS  # which clients may come in, by protocol
-        self.unknown_events = 0  # how many events came that nobody handles
+        self.name: str = name
+        self.protocols: frozenset[str] = ALL_PROTOCOLS  # which clients may come in, by protocol
+        self.unknown_events: int = 0  # how many events came that nobody handles
         self._handlers: dict[Event, Invoke] = {}
         self._routes: dict[bytes, tuple[Event, Invoke]] = {}  # the same, by the beginning of a payload
         self._submit = runtime.dispatcher.submit

@@ -22,10 +22,10 @@ class PlainConnection:
     __slots__ = ("_max_depth", "_namespace", "session", "socket")
 
     def __init__(self, session: Session, namespace: Namespace, codec: PlainCodec) -> None:
-        self.session = session
+        self.session: Session = session
         self._namespace = namespace
         self._max_depth = namespace.clients.runtime.settings.max_depth
-        self.socket = Socket(
+        self.socket: Socket = Socket(
             new_id(), namespace, session, self, codec, Handshake(session.request, {}, session.opened_at)
         )
 

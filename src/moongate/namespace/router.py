@@ -20,7 +20,7 @@ class Router:
     __slots__ = ("_namespaces", "_plain", "runtime")
 
     def __init__(self, settings: Settings) -> None:
-        self.runtime = Runtime(settings)
+        self.runtime: Runtime = Runtime(settings)
         self._namespaces: dict[bytes, tuple[Namespace, SocketIoCodec]] = {}
         self._plain = PlainCodec(self.runtime.encoder)
         self.namespace("/")

@@ -19,12 +19,12 @@ class Runtime:
     __slots__ = ("_loop", "cork", "dispatcher", "encoder", "settings", "thread")
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.cork = Cork()
-        self.dispatcher = Dispatcher(self.cork, settings.inbox_size)
-        self.encoder = PayloadEncoder()
+        self.settings: Settings = settings
+        self.cork: Cork = Cork()
+        self.dispatcher: Dispatcher = Dispatcher(self.cork, settings.inbox_size)
+        self.encoder: PayloadEncoder = PayloadEncoder()
         self._loop: asyncio.AbstractEventLoop | None = None  # set by start
-        self.thread = get_ident()  # the one that runs the loop
+        self.thread: int = get_ident()  # the one that runs the loop
 
     def start(self) -> None:
         """Remember the running loop: clients are touched from its thread only."""

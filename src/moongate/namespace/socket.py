@@ -84,13 +84,13 @@ class Socket:
     def __init__(  # noqa: PLR0917  # each is another kind of thing
         self, sid: Sid, namespace: Home, session: Link, connection: Connection, codec: Codec, handshake: Handshake
     ) -> None:
-        self.id = sid
-        self.namespace = namespace
+        self.id: Sid = sid
+        self.namespace: Home = namespace
         self._clients = namespace.clients
-        self.handshake = handshake
-        self.connected = False  # from the moment it is let in until it leaves
-        self.session = session
-        self.codec = codec
+        self.handshake: Handshake = handshake
+        self.connected: bool = False  # from the moment it is let in until it leaves
+        self.session: Link = session
+        self.codec: Codec = codec
         self.joined: set[Room] | None = None  # besides the room of its own id
         self.backlog: Backlog | None = None  # what waits for the handler that runs
         self._connection = connection

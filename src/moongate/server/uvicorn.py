@@ -4,7 +4,6 @@ import asyncio
 import base64
 import binascii
 import logging
-import logging.config
 import signal
 from collections.abc import Awaitable
 from functools import partial
@@ -24,10 +23,12 @@ try:
     from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
     from moongate.transport.picows import open_connection
-except ImportError as error:
-    raise MissingExtraError("Serving", extra="standard") from error
+except ImportError as _missing:
+    raise MissingExtraError("Serving", extra="standard") from _missing
 
 __all__ = ["Served", "create_server", "run"]
+
+_LOGGER = logging.getLogger("moongate.server")
 
 _GOING_AWAY = 1001
 _KEY_LENGTH = 16
@@ -130,6 +131,9 @@ class _Entry(asyncio.Protocol):
             receiver = await admission
         except Refused as refusal:
             self._refuse(refusal)
+        except Exception:
+            _LOGGER.exception("a client could not be let in")
+            self._refuse(Refused(500, b'{"status":"error","message":"Internal server error"}'))
         else:
             self._server_state.connections.discard(self)
             self._stream.set_protocol(self._open(receiver, key))  # at once: the client may send from now on

@@ -37,7 +37,7 @@ class AsgiTransport:
     name: TransportName = "websocket"
 
     def __init__(self, receiver: Receiver, send: Send, cork: Cork, settings: Settings) -> None:
-        self.receiver = receiver
+        self.receiver: Receiver = receiver
         self._send = send
         self._cork = cork
         self._settings = settings

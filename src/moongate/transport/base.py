@@ -87,11 +87,11 @@ class Request:
     def __init__(
         self, path: str, query_string: str, head: bytes, address: tuple[str, int] | None, *, secure: bool
     ) -> None:
-        self.path = path  # decoded, without the prefix under which the application is mounted
-        self.query_string = query_string  # as sent, without the question mark
+        self.path: str = path  # decoded, without the prefix under which the application is mounted
+        self.query_string: str = query_string  # as sent, without the question mark
         self._head = head  # b"name: value\r\n" lines, names in lower case
-        self.address = address  # host and port of the peer; None on a UNIX socket
-        self.secure = secure  # whether the connection is encrypted
+        self.address: tuple[str, int] | None = address  # host and port of the peer; None on a UNIX socket
+        self.secure: bool = secure  # whether the connection is encrypted
 
     @classmethod
     def from_headers(

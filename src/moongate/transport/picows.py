@@ -83,7 +83,7 @@ class PicowsTransport(WSListener):
 
     def __init__(self, receiver: Receiver, cork: Cork, settings: Settings) -> None:
         super().__init__()
-        self.receiver = receiver
+        self.receiver: Receiver = receiver
         self._cork = cork
         self._settings = settings
         self._pending: list[bytes] = []  # frames of this turn

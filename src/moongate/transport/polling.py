@@ -26,15 +26,17 @@ class PollingTransport:
     """The messages of one client that polls. What is sent while no poll waits is kept for the next one."""
 
     __slots__ = (
-        "_closed", "_cork", "_drained", "_high_water", "_packets", "_poll", "_posting", "_resumed", "_size", "receiver",
+        "_closed", "_cork", "_drained", "_high_water", "_packets", "_poll", "_posting", "_resumed", "_size", "parted",
+        "receiver",
     )  # fmt: skip
 
     name: TransportName = "polling"
 
     def __init__(self, receiver: Receiver, cork: Cork, high_water: int) -> None:
-        self.receiver = receiver
+        self.receiver: Receiver = receiver
         self._cork = cork
         self._high_water = high_water
+        self.parted: bool = False  # the goodbye has been fetched
         self._closed = False
         self._packets: list[tuple[bool, bytes]] = []  # what no poll has fetched yet: text or binary, and the data
         self._size = 0  # their bytes
@@ -50,7 +52,7 @@ class PollingTransport:
 
     @property
     def unfetched(self) -> bool:
-        """Whether there is something that no poll has fetched yet."""
+        """Whether there are messages that no poll has fetched yet."""
         return bool(self._packets)
 
     @property
@@ -110,13 +112,19 @@ class PollingTransport:
             self._resumed = None
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Say goodbye to the poll that waits; without one, the goodbye and all before it can still be fetched."""
+        """Say goodbye, to the poll that waits if there is nothing else for it, else to the one that finds nothing else.
+
+        The official client would not act on messages that come together with the goodbye.
+        """
         del code, reason
         if self._closed:
             return
-        self.send_text(CLOSE)
-        self._closed = True
         self.flush()
+        self._closed = True
+        if self._poll is not None:
+            self._poll.set_result(CLOSE)
+            self._poll = None
+            self.parted = True
         self._release_drained()
         self.resume_reading()
 
@@ -140,8 +148,11 @@ class PollingTransport:
         """
         if self._poll is not None:
             raise Misuse("one poll at a time", "a second one")
-        if self._packets or self._closed:
+        if self._packets:
             return encode_payload(self.take())
+        if self._closed:
+            self.parted = True
+            return CLOSE
         poll = self._poll = asyncio.get_running_loop().create_future()
         watch = asyncio.ensure_future(_disconnected(receive))
         try:

@@ -15,7 +15,7 @@ class Outgoing:
     __slots__ = ("attachments", "frame", "text")
 
     def __init__(self, text: bytes, attachments: tuple[bytes, ...] = ()) -> None:
-        self.text = text
-        self.attachments = attachments
+        self.text: bytes = text
+        self.attachments: tuple[bytes, ...] = attachments
         frame = text_frame(text)
-        self.frame = b"".join((frame, *map(binary_frame, attachments))) if attachments else frame
+        self.frame: bytes = b"".join((frame, *map(binary_frame, attachments))) if attachments else frame

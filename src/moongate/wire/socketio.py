@@ -182,9 +182,9 @@ class SocketIoCodec:
         self._ack = b"43" + scope
         self._binary_event = b"45%d-" + scope.replace(b"%", b"%%")
         self._binary_ack = b"46%d-" + scope.replace(b"%", b"%%")
-        self.connect_prefix = b"40" + scope
-        self.refuse_prefix = b"44" + scope
-        self.disconnect = b"41" + scope
+        self.connect_prefix: bytes = b"40" + scope
+        self.refuse_prefix: bytes = b"44" + scope
+        self.disconnect: bytes = b"41" + scope
 
     def event(self, event: str, arguments: tuple[object, ...], ack_id: int | None = None) -> Outgoing:
         """Encode an event; raises EncodeError for arguments that cannot be sent."""

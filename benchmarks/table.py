@@ -1,0 +1,49 @@
+"""The results as a Markdown table that can also be read as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.measures import Measure
+from benchmarks.peers import Peer
+from benchmarks.results import Results
+
+__all__ = ["write_table"]
+
+
+def write_table(results: Results) -> str:
+    """A row for each server; in each cell the median, the spread of the rounds, and the ratio to the first server."""
+    rows = [
+        ["", *(measure.title for measure in results.measures)],
+        ["", *(measure.unit for measure in results.measures)],
+        *([peer.title, *(cell(results, peer, measure) for measure in results.measures)] for peer in results.peers),
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [write_row(row, widths) for row in rows]
+    lines.insert(1, write_row(["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])], widths))
+    return "\n".join(lines) + "\n"
+
+
+def cell(results: Results, peer: Peer, measure: Measure) -> str:
+    summary = results.summary(peer, measure)
+    if summary is None:
+        return "-"
+    parts = [number(summary.median)]
+    if summary.spread:
+        parts.append(f"±{summary.spread:.0%}")
+    ratio = results.ratio(peer, measure)
+    if ratio is not None and peer is not results.peers[0]:
+        parts.append(f"({ratio:.1f}x)")
+    return " ".join(parts)
+
+
+def number(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def write_row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *rest = (
+        text.ljust(width) if column == 0 else text.rjust(width)
+        for column, (text, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return f"| {' | '.join([first, *rest])} |"
