@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import shutil
 import subprocess
 import sys
@@ -32,33 +33,21 @@ def main() -> int:
     peers = [peer for peer in PEERS if not options.only or peer.key in options.only]
     measures = [measure for measure in MEASURES if not options.measure or measure.key in options.measure]
     results = Results(peers, measures)
+    raise_file_limit()
     plan = QUICK if options.quick else Plan()
     if options.seconds is not None:
         plan = replace(plan, seconds=options.seconds)
     repeats = options.repeats or (1 if options.quick else 3)
 
-    failures = 0
-    for number in range(1, repeats + 1):
-        for peer in peers:
-            started = time.monotonic()
-            try:
-                readings = read(peer, plan, [measure.key for measure in measures], options.cores)
-            except Exception as error:  # noqa: BLE001 - One server that fails is reported beside those that work.
-                failures += 1
-                say(f"{peer.title}: {type(error).__name__}: {error}", *getattr(error, "__notes__", ()))
-                continue
-            results.add(peer, readings)
-            shown = "  ".join(f"{key} {value:.2f}" for key, value in readings.items())
-            say(f"[{number}/{repeats}] {peer.title} ({time.monotonic() - started:.0f} s): {shown}")
-
+    failures = sum(
+        not measure_one(peer, plan, results, options.cores, f"{number}/{repeats}")
+        for number in range(1, repeats + 1)
+        for peer in peers
+    )
     text = f"{describe_machine()}\n\n{write_table(results)}"
     print(text)
     if not options.no_files:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / "table.md").write_text(text)
-        (RESULTS / "plot.svg").write_text(draw(results))
-        (RESULTS / "readings.json").write_text(json.dumps(results.as_json(), indent=2) + "\n")
-        say(f"Written to {os.path.relpath(RESULTS)}: table.md, plot.svg, readings.json")
+        write_files(results, text)
     return 1 if failures else 0
 
 
@@ -80,6 +69,20 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def measure_one(peer: Peer, plan: Plan, results: Results, cores: Sequence[int], round_of: str) -> bool:
+    """One server in one round, on the first core, measured from the second; False when it failed."""
+    started = time.monotonic()
+    try:
+        readings = read(peer, plan, [measure.key for measure in results.measures], cores)
+    except Exception as error:  # noqa: BLE001 - One server that fails is reported beside those that work.
+        say(f"[{round_of}] {peer.title}: {type(error).__name__}: {error}", *getattr(error, "__notes__", ()))
+        return False
+    results.add(peer, readings)
+    shown = "  ".join(f"{key} {value:.2f}" for key, value in readings.items())
+    say(f"[{round_of}] {peer.title} ({time.monotonic() - started:.0f} s): {shown}")
+    return True
+
+
 def read(peer: Peer, plan: Plan, keys: Sequence[str], cores: Sequence[int]) -> dict[str, float]:
     server_core, client_core = cores
     available = os.sched_getaffinity(0)
@@ -90,6 +93,20 @@ def read(peer: Peer, plan: Plan, keys: Sequence[str], cores: Sequence[int]) -> d
             return uvloop.run(measure(server, peer.protocol, plan, keys))
         finally:
             os.sched_setaffinity(0, available)
+
+
+def write_files(results: Results, text: str) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "table.md").write_text(text)
+    (RESULTS / "plot.svg").write_text(draw(results))
+    (RESULTS / "readings.json").write_text(json.dumps(results.as_json(), indent=2) + "\n")
+    say(f"Written to {os.path.relpath(RESULTS)}: table.md, plot.svg, readings.json")
+
+
+def raise_file_limit() -> None:
+    """The usual soft limit of 1024 files is too low for the idle connections; the servers inherit it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def describe_machine() -> str:

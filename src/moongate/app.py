@@ -11,7 +11,7 @@ from typing import Any, TypeVar, overload
 from moongate.config import Settings
 from moongate.di.container import MISSING, Container
 from moongate.engine.engine import Engine
-from moongate.engine.http import PollingEndpoint, request_of
+from moongate.engine.http import PollingEndpoint, path_of, request_of
 from moongate.engine.raw import RawEngine
 from moongate.errors import ConfigurationError, MoongateError
 from moongate.gateway.explorer import check, describe, explore
@@ -161,7 +161,7 @@ class Moongate:
             return
         if self._phase is _Phase.DECLARED:
             await self.start()
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        path = path_of(scope)
         if kind == "http" and _below(path, self.settings.socketio_path):
             await self._polling(scope, receive, send)
         elif kind == "websocket" and self.handles(path):

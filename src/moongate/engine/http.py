@@ -13,7 +13,7 @@ from moongate.transport.polling import Misuse, PollingTransport
 from moongate.types import DisconnectReason, Receive, Scope, Send
 from moongate.wire.engineio import ErrorCode, error_body
 
-__all__ = ["PollingEndpoint", "request_of"]
+__all__ = ["PollingEndpoint", "path_of", "request_of"]
 
 _LOGGER = logging.getLogger("moongate.engine")
 
@@ -108,10 +108,17 @@ class PollingEndpoint:
         return 200, b"ok", _POST_HEADERS
 
 
+def path_of(scope: Scope) -> str:
+    """Return the path of an ASGI scope without the prefix under which the application is mounted."""
+    path: str = scope["path"]
+    prefix: str = scope.get("root_path", "").rstrip("/")
+    return path.removeprefix(prefix) if path.startswith(f"{prefix}/") else path
+
+
 def request_of(scope: Scope) -> Request:
-    """Return the request of an ASGI scope, its path without the prefix under which the application is mounted."""
+    """Return the request of an ASGI scope."""
     return Request.from_headers(
-        scope["path"].removeprefix(scope.get("root_path", "")),
+        path_of(scope),
         scope["query_string"].decode("latin-1"),
         list(scope["headers"]),
         tuple(scope["client"]) if scope.get("client") else None,

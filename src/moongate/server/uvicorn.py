@@ -245,5 +245,18 @@ def _configure_logging(level: str) -> None:
     """Make the log readable if the program has not set up logging itself."""
     if logging.getLogger().hasHandlers():
         return
-    numeric = logging.DEBUG if level == "trace" else level.upper()
-    logging.basicConfig(level=numeric, format="%(asctime)s %(levelname)-7s %(name)s  %(message)s", datefmt="%H:%M:%S")
+    handler = logging.StreamHandler()
+    handler.addFilter(_named_readably)
+    logging.basicConfig(
+        level=logging.DEBUG if level == "trace" else level.upper(),
+        format="%(asctime)s %(levelname)-7s %(name)s  %(message)s",
+        datefmt="%H:%M:%S",
+        handlers=[handler],
+    )
+
+
+def _named_readably(record: logging.LogRecord) -> bool:
+    """Call uvicorn by its name: all that it says comes from `uvicorn.error`, errors or not."""
+    if record.name == "uvicorn.error":
+        record.name = "uvicorn"
+    return True
