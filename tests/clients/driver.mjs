@@ -139,9 +139,10 @@ function helpers({ id, url, transport, args }, opened) {
 
   function upgraded(socket) {
     const { engine } = socket.io;
-    if (engine.transport.name === "websocket") return Promise.resolve();
+    if (engine.transport.name === "websocket" || engine.readyState !== "open") return Promise.resolve();
     return within(
-      new Promise((resolve) => engine.once("upgrade", resolve)),
+      // A client that the server sends away at once closes before it can upgrade.
+      new Promise((resolve) => engine.once("upgrade", resolve).once("close", resolve)),
       () => "no upgrade to WebSocket",
     );
   }
