@@ -17,7 +17,7 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks.measures import MEASURES, Plan, measure
+from benchmarks.measures import MEASURES, Plan, groups
 from benchmarks.peers import PEERS, Peer
 from benchmarks.plot import draw
 from benchmarks.processes import serving
@@ -86,13 +86,15 @@ def measure_one(peer: Peer, plan: Plan, results: Results, cores: Sequence[int], 
 def read(peer: Peer, plan: Plan, keys: Sequence[str], cores: Sequence[int]) -> dict[str, float]:
     server_core, client_core = cores
     available = os.sched_getaffinity(0)
-    with serving(peer.command, server_core) as server:
-        if client_core in available:
-            os.sched_setaffinity(0, {client_core})
-        try:
-            return uvloop.run(measure(server, peer.protocol, plan, keys))
-        finally:
-            os.sched_setaffinity(0, available)
+    readings: dict[str, float] = {}
+    for group in groups(keys):
+        with serving(peer.command, server_core) as server:
+            os.sched_setaffinity(0, {client_core} & available or available)
+            try:
+                readings |= uvloop.run(group(server, peer.protocol, plan, keys))
+            finally:
+                os.sched_setaffinity(0, available)
+    return readings
 
 
 def write_files(results: Results, text: str) -> None:

@@ -6,14 +6,14 @@ import asyncio
 import statistics
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 
 from benchmarks.client import Client, WrongReplyError, connect_many, frame
 from benchmarks.processes import ServerProcess
 from benchmarks.protocols import Protocol
 
-__all__ = ["MEASURES", "Measure", "Plan", "check", "measure"]
+__all__ = ["MEASURES", "Measure", "Plan", "groups"]
 
 CONNECTIONS = 50
 IN_FLIGHT = 8
@@ -52,14 +52,11 @@ CONNECT = Measure("connect", "connect", "us CPU/connection")
 MEASURES = (ECHO, FAN_OUT, FAN_OUT_ONE, P50, P99, MEMORY, CONNECT)
 
 
-async def measure(server: ServerProcess, protocol: Protocol, plan: Plan, keys: Sequence[str]) -> dict[str, float]:
-    """Takes the readings named by `keys`, memory first: later the heap is no longer that of a new server.
-
-    Raises WrongReplyError when the server answers otherwise than its protocol says.
-    """
+async def measure_messages(
+    server: ServerProcess, protocol: Protocol, plan: Plan, keys: Collection[str]
+) -> dict[str, float]:
+    """Takes those readings named by `keys` that are of messages; raises WrongReplyError."""
     readings: dict[str, float] = {}
-    if {MEMORY.key, CONNECT.key} & set(keys):
-        readings |= await connections(server, protocol, plan)
     clients = await connect_many(server.port, protocol, CONNECTIONS)
     try:
         await check(clients, protocol)
@@ -69,7 +66,7 @@ async def measure(server: ServerProcess, protocol: Protocol, plan: Plan, keys: S
             readings |= await fan_out(server, clients, protocol, plan, in_flight=IN_FLIGHT)
         if FAN_OUT_ONE.key in keys:
             readings |= await fan_out(server, clients, protocol, plan, in_flight=1)
-        if {P50.key, P99.key} & set(keys):
+        if not {P50.key, P99.key}.isdisjoint(keys):
             readings |= await latency(clients, protocol, plan)
     finally:
         for client in clients:
@@ -169,7 +166,9 @@ async def send_at_rate(clients: Sequence[Client], message: bytes, seconds: float
     raise_failures(clients)
 
 
-async def connections(server: ServerProcess, protocol: Protocol, plan: Plan) -> dict[str, float]:
+async def measure_connections(
+    server: ServerProcess, protocol: Protocol, plan: Plan, _keys: Collection[str]
+) -> dict[str, float]:
     """KiB for each idle connection; microseconds of server CPU for each connect, once the code is warm."""
     first = await connect_many(server.port, protocol, FIRST_CONNECTIONS)
     await asyncio.sleep(SETTLE)
@@ -231,3 +230,21 @@ def raise_failures(clients: Sequence[Client]) -> None:
     for client in clients:
         if client.failed.done():
             client.failed.result()
+
+
+Group = Callable[[ServerProcess, Protocol, Plan, Collection[str]], Coroutine[None, None, dict[str, float]]]
+
+
+def groups(keys: Collection[str]) -> list[Group]:
+    """What takes the readings named by `keys`, each of a new server.
+
+    What a thousand connections leave behind, in the heap and in what a compiler believes of the code, would
+    double the cost of a message in some of the servers.
+    """
+    connections = {MEMORY.key, CONNECT.key}
+    found: list[Group] = []
+    if not connections.isdisjoint(keys):
+        found.append(measure_connections)
+    if not connections.issuperset(keys):
+        found.append(measure_messages)
+    return found

@@ -288,7 +288,7 @@ def test_a_failing_handle_connection_is_told(serve: Serve, node: Node):
 
 
 def test_heartbeats_are_websocket_pings(serve: Serve, node: Node):
-    server = serve(ChatGateway, ping_interval=0.05, ping_timeout=0.3)
+    server = serve(ChatGateway, ping_interval=0.05, ping_timeout=0.5)
     script = """
         const s = await bare("/ws/chat");
         let pings = 0;

@@ -248,7 +248,7 @@ def test_heartbeats_keep_an_idle_client(serve: Serve, node: Node):
 
 
 def test_a_client_that_hears_no_heartbeat_leaves(serve: Serve, node: Node):
-    server = serve(RootGateway, ping_interval=0.1, ping_timeout=0.1)
+    server = serve(RootGateway, ping_interval=0.3, ping_timeout=0.3)
     frozen = threading.Event()
 
     async def freeze() -> None:
@@ -317,7 +317,7 @@ class TestDisconnectReasons:
         assert gateway.reasons == ["server shutting down"]
 
     def test_the_connection_breaks(self, serve: Serve, node: Node, transport: str):
-        server = serve(RootGateway, ping_interval=0.2, ping_timeout=0.2)
+        server = serve(RootGateway, ping_interval=0.3, ping_timeout=0.3)
         gateway = server.app.get(RootGateway)
         script = """
             const s = await connect();

@@ -6,7 +6,7 @@ from threading import get_ident
 from typing import Any, Protocol, TypeAlias
 
 from moongate.config import TransportName
-from moongate.errors import ProtocolError
+from moongate.errors import ClientDisconnected, ProtocolError
 from moongate.namespace.acks import AckReceiver, Collector, PendingAcks
 from moongate.namespace.broadcast import Broadcast
 from moongate.namespace.clients import Clients, check_event
@@ -141,6 +141,8 @@ class Socket:
         if the client leaves first, and EncodeError.
         """
         check_event(event)
+        if not self.connected:
+            raise ClientDisconnected(self.id, "it is not connected")
         limit = self._clients.runtime.settings.acknowledgement_timeout if timeout is None else timeout
         ack_id = self._clients.next_ack_id()
         message = self.codec.event(event, arguments, ack_id)
