@@ -173,6 +173,7 @@ def reasons(schema: Schema, text: bytes) -> list[tuple[str, str]]:
         (object, '{"a":1}', {"a": 1}),
         (dict[str, object], '{"a":[1]}', {"a": [1]}),
         (None, "null", None),
+        (dict[str, msgspec.Raw], '{"a":[1,null]}', {"a": msgspec.Raw(b"[1,null]")}),
         (Order, '{"lines":[{"price":1}]}', Order(lines=[Line(price=1)])),
         (list[Line], '[{"price":"1.5"}]', [Line(price=1.5)]),
         (Line | None, "null", None),

@@ -12,18 +12,25 @@ from moongate.config import Settings
 from moongate.di.container import MISSING, Container
 from moongate.engine.engine import Engine
 from moongate.engine.http import PollingEndpoint, path_of, request_of
+from moongate.engine.options import EngineOptions
 from moongate.engine.raw import RawEngine
 from moongate.errors import ConfigurationError, MoongateError
 from moongate.gateway.explorer import check, describe, explore
 from moongate.gateway.metadata import GatewaySpec, gateway_metadata
-from moongate.namespace.namespace import Hooks, Namespace
+from moongate.namespace.formats import check_methods, chosen_parser
+from moongate.namespace.handlers import Hooks
+from moongate.namespace.namespace import Namespace
 from moongate.namespace.router import Router
 from moongate.pipeline.compile import CompiledHandler, compile_handler, join_handlers
+from moongate.server.client_files import ClientFiles
 from moongate.server.lifespan import HostedLifespan
 from moongate.transport.asgi import serve_websocket
-from moongate.transport.base import Receiver, Refused, Request
+from moongate.transport.base import Accepted, Refused, Request
 from moongate.transport.flow import Cork
 from moongate.types import AsgiApp, Event, Receive, Scope, Send
+from moongate.wire.message import MessageCodec
+from moongate.wire.parser import Parser
+from moongate.wire.plain import BINARY_EVENT
 
 __all__ = ["Moongate"]
 
@@ -44,23 +51,43 @@ class Moongate:
     """An application made of *module*: its gateways answer WebSocket clients, *http* answers every other request.
 
     It is an ASGI application itself, and `run` serves it. Raises ConfigurationError for declarations that contradict
-    each other or miss something; nothing is constructed before `start`.
+    each other or miss something; nothing is constructed before `start`. *parser* reads and writes the packets of
+    Socket.IO clients, *codec* the messages of bare WebSocket clients; both are JSON by default. *engine* decides who
+    may connect and what the answers to requests carry.
     """
 
-    def __init__(self, module: type, *, http: AsgiApp | None = None, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        module: type,
+        *,
+        http: AsgiApp | None = None,
+        settings: Settings | None = None,
+        parser: Parser | None = None,
+        codec: MessageCodec | None = None,
+        engine: EngineOptions | None = None,
+    ) -> None:
         self.settings: Settings = Settings.from_environment() if settings is None else settings
         self._http = http
         self._hosted = HostedLifespan(http) if http is not None else None
-        self._router = Router(self.settings)
-        self._engine = Engine(self.settings, self._router, self._router.runtime.cork)
+        if codec is not None:
+            check_methods(codec, "a message codec", ("decode", "encode"), where="Moongate(codec=...)")
+        self._router = Router(self.settings, parser=chosen_parser(self.settings, parser), codec=codec)
+        self._directory = self._router.directory
+        self._engine = Engine(self.settings, self._router, self._router.runtime.cork, engine)
         self._polling = PollingEndpoint(self._engine)
-        self._raw_engine = RawEngine(self.settings, self._router)
+        self._client_files = (
+            ClientFiles(self.settings.socketio_path, self.settings.cors) if self.settings.serve_client else None
+        )
+        self._raw_engine = RawEngine(self.settings, self._router, engine)
         self._container = Container.build(module, external=self._external)
         check(self._container.classes())
         for _, cls in self._container.classes():
             metadata = gateway_metadata(cls)
             if metadata is not None:
-                self._router.namespace(metadata.namespace).protocols = frozenset(metadata.protocols)
+                handlers = self._directory.declare(metadata.namespace).handlers
+                handlers.protocols = frozenset(metadata.protocols)
+                handlers.subprotocols = metadata.subprotocols
+                handlers.codec = None if metadata.codec is None else self._router.own_codec(metadata.codec)
         self._phase = _Phase.DECLARED
         self._starting: asyncio.Lock | None = None  # made in the loop that starts the application
         self._state: dict[str, Any] = {}
@@ -79,15 +106,19 @@ class Moongate:
         return self._container.get(token)
 
     def server(self, namespace: str = "/") -> Namespace:
-        """Return a namespace, to emit from anywhere. Raises ConfigurationError if no gateway or provider names it."""
-        known = {known.name: known for known in self._router.namespaces}
-        if namespace not in known:
+        """Return a namespace, to emit from anywhere; the text of a pattern means all namespaces that match it.
+
+        Raises ConfigurationError if no gateway or provider names it.
+        """
+        declared = {declared.name: declared for declared in self._directory}
+        found = declared.get(namespace) or self._directory.find(namespace)
+        if found is None:
             raise ConfigurationError(
-                f"expected one of {', '.join(known)}, got {namespace!r}",
+                f"expected one of {', '.join(declared)}, got {namespace!r}",
                 where="Moongate.server",
                 mend=f"Declare a gateway for it: @WebSocketGateway({namespace!r}).",
             )
-        return known[namespace]
+        return found
 
     def run(self, host: str = "127.0.0.1", port: int = 3000, *, log_level: str = "info") -> None:
         """Serve until SIGINT or SIGTERM. Needs the extra `standard`; `moongate run` knows more options."""
@@ -143,13 +174,17 @@ class Moongate:
 
     def handles(self, path: str) -> bool:
         """Whether WebSocket requests for *path* are for the gateways."""
-        return _below(path, self.settings.socketio_path) or _below(path, self.settings.websocket_path)
+        return self._is_socketio(path) or _below(path, self.settings.websocket_path)
 
-    def accept_websocket(self, request: Request) -> Receiver | Awaitable[Receiver]:
+    def _is_socketio(self, path: str) -> bool:
+        """Whether *path* is for Socket.IO clients, who put a slash behind its name; Node's server insists on it."""
+        return path.startswith(f"{self.settings.socketio_path}/")
+
+    def accept_websocket(self, request: Request) -> Accepted | Awaitable[Accepted]:
         """Return who receives the messages of a new connection; raises Refused."""
         if self._phase is not _Phase.STARTED:
             raise Refused(503, b'{"status":"error","message":"Not accepting clients"}')
-        if _below(request.path, self.settings.socketio_path):
+        if self._is_socketio(request.path):
             return self._engine.open_websocket(request)
         return self._raw_engine.open_websocket(request)
 
@@ -162,7 +197,9 @@ class Moongate:
         if self._phase is _Phase.DECLARED:
             await self.start()
         path = path_of(scope)
-        if kind == "http" and _below(path, self.settings.socketio_path):
+        if kind == "http" and self._client_files is not None and self._client_files.serves(path, scope["method"]):
+            await self._client_files.answer(request_of(scope), scope["method"], send)
+        elif kind == "http" and self._is_socketio(path):
             await self._polling(scope, receive, send)
         elif kind == "websocket" and self.handles(path):
             await serve_websocket(self, request_of(scope), scope, receive, send)
@@ -196,14 +233,14 @@ class Moongate:
         """Give providers what no module does: namespaces, by their name, and the settings."""
         if annotation is Namespace:
             name = "/" if token is None else token
-            return self._router.namespace(str(name))
+            return self._directory.declare(str(name))
         return self.settings if annotation is Settings else MISSING
 
     def _connect(self, specs: list[GatewaySpec]) -> None:
         """Put the gateways' handlers and hooks into their namespaces."""
         compiled: dict[tuple[str, Event], list[CompiledHandler]] = {}
         for spec in specs:
-            namespace = self._router.namespace(spec.namespace)
+            namespace = self._directory.declare(spec.namespace)
             for attribute in spec.server_attributes:
                 setattr(spec.instance, attribute, namespace)
             if spec.handle_connection is not None or spec.handle_disconnect is not None:
@@ -214,19 +251,22 @@ class Moongate:
                     compile_handler(
                         handler.method,
                         handler.parameters,
-                        namespace,
                         where=where,
                         threaded=handler.threaded,
                         concurrent=handler.concurrent,
+                        error_cause=self.settings.error_cause,
                     )
                 )
         for (name, event), handlers in compiled.items():
-            self._router.namespace(name).handle(event, join_handlers(handlers))
+            namespace = self._directory.declare(name)
+            namespace.handle(event, join_handlers(handlers))
+            if event == BINARY_EVENT:
+                namespace.handlers.takes_binary = any(handler.takes_binary for handler in handlers)
 
     async def _run_after_init(self, specs: list[GatewaySpec]) -> None:
         for spec in specs:
             if spec.after_init is not None:
-                result = spec.after_init(self._router.namespace(spec.namespace))
+                result = spec.after_init(self._directory.declare(spec.namespace))
                 if inspect.isawaitable(result):
                     await result
 

@@ -133,6 +133,15 @@ class _MsgspecSchema:
         return msgspec.json.schema(self.annotation)
 
 
+class _RawSchema(_MsgspecSchema):
+    """Decodes annotations that hold `msgspec.Raw`, which is JSON text whatever the value came as."""
+
+    __slots__ = ()
+
+    def convert(self, value: object) -> Any:
+        return self.decode(msgspec.json.encode(value))
+
+
 class _BinarySchema:
     """Decodes annotations that hold bytes, which a msgspec decoder would take from Base64 text."""
 
@@ -229,6 +238,8 @@ def _msgspec_schema(annotation: Any, where: str) -> Schema:
         holds_raw = holds_raw or isinstance(node, msgspec.inspect.RawType)
     if holds_binary and holds_raw:
         raise _undecodable(annotation, where, "msgspec.Raw cannot stand beside bytes, which are not in the JSON text")
+    if holds_raw:
+        return _RawSchema(annotation)
     return _BinarySchema(annotation) if holds_binary else _MsgspecSchema(annotation)
 
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 from tests.browser.person import Person
 from tests.browser.server import ROOT, ChatServer
 
-CLIENT = ROOT / "examples/chat/node_modules/socket.io-client"
+CLIENT = ROOT / "src/moongate/client/package.json"
 BROWSER_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -36,7 +36,7 @@ def chat(tmp_path: Path) -> Iterator[ChatServer]:
 def browser() -> Iterator[Browser]:
     executable = shutil.which("chromium") or shutil.which("chromium-browser")
     assert executable is not None, "Chromium is missing: apt-get install chromium"
-    assert CLIENT.is_dir(), "the Socket.IO client is missing: npm ci --prefix examples/chat"
+    assert CLIENT.is_file(), "the Socket.IO client is missing: scripts/client"
     expect.set_options(timeout=10_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=BROWSER_ARGUMENTS)

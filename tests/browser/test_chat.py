@@ -1,13 +1,10 @@
 """What people do in the chat, and what they see."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from fastapi import status
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
-import examples.chat.app
 from tests.browser.person import Person
 from tests.browser.server import ChatServer
 
@@ -193,8 +190,12 @@ def test_nothing_is_wider_than_the_window(enter: Enter, width: int):
     assert ada.page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_a_missing_client_library_says_how_to_fetch_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.setattr(examples.chat.app, "CLIENT", tmp_path / "socket.io.esm.min.js")
-    response = examples.chat.app.socketio_client()
-    assert response.status_code == status.HTTP_503_SERVICE_UNAVAILABLE
-    assert b"npm ci --prefix examples/chat" in response.body
+def test_a_missing_client_library_says_how_to_fetch_it(chat: ChatServer, browser: Browser):
+    text = "Fetch it with: scripts/client"
+    page = browser.new_page(locale="en-GB")
+    page.route("**/socket.io.esm.min.js", lambda route: route.fulfill(status=404, body=text))
+    page.goto(chat.url)
+    page.get_by_role("textbox", name="Your name").fill("Ada")
+    page.get_by_role("button", name="Enter").click()
+    expect(page.get_by_role("alert")).to_contain_text(text)
+    page.close()

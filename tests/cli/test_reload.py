@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from moongate.server import reload
+from moongate.server.options import ServeOptions
 from tests.support.process import ServerProcess, free_port
 
 APPLICATION = """
@@ -72,3 +74,23 @@ def test_control_c_reaches_both_and_stops_cleanly(server: ServerProcess):
     assert "Traceback" not in server.log
     with pytest.raises(OSError, match="refused"):
         server.get("/")
+
+
+def test_the_server_gets_every_option(tmp_path: Path):
+    options = ServeOptions(
+        host="::1",
+        port=8080,
+        loop="asyncio",
+        forwarded_allow_ips="10.0.0.0/8",
+        log_level="debug",
+        ssl_certfile=tmp_path / "certificate.pem",
+        ssl_keyfile=tmp_path / "key.pem",
+    )
+    words = reload._command("chat:app", options)[4:]
+    assert words[0] == "chat:app"
+    given = dict(zip(words[1::2], words[2::2], strict=True))
+    assert given == {
+        f"--{name.replace('_', '-')}": str(getattr(options, name))
+        for name in options.__struct_fields__
+        if name not in {"uds", "reload"}
+    }

@@ -74,13 +74,15 @@ def test_every_option_arrives(module: str, tmp_path: Path, served: list[tuple[An
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     certificate.touch()
     key.touch()
-    where = ["--host", "0.0.0.0", "--port", "0", "--log-level", "debug"]
+    where = ["--host", "0.0.0.0", "--port", "0", "--log-level", "debug", "--loop", "asyncio"]
     tls = ["--ssl-certfile", str(certificate), "--ssl-keyfile", str(key)]
     assert run(f"{module}:first", *where, *tls).exit_code == 0
-    assert run(f"{module}:first", "--uds", "socket").exit_code == 0
+    assert run(f"{module}:first", "--uds", "socket", "--forwarded-allow-ips", "*").exit_code == 0
     assert [options for _, options in served] == [
-        ServeOptions(host="0.0.0.0", port=0, log_level="debug", ssl_certfile=certificate, ssl_keyfile=key),
-        ServeOptions(uds="socket"),
+        ServeOptions(
+            host="0.0.0.0", port=0, log_level="debug", loop="asyncio", ssl_certfile=certificate, ssl_keyfile=key
+        ),
+        ServeOptions(uds="socket", forwarded_allow_ips="*"),
     ]
 
 
@@ -157,6 +159,7 @@ def test_what_is_no_import_string(target: str, mend: str):
         (["--ssl-certfile", "missing.pem"], "missing.pem"),
         (["--port", "99999"], "--port"),
         (["--log-level", "loud"], "--log-level"),
+        (["--loop", "fast"], "--loop"),
     ],
 )
 def test_options_that_do_not_fit(arguments: list[str], problem: str):

@@ -8,6 +8,8 @@
 import http from "node:http";
 import { createInterface } from "node:readline";
 import { io, Manager } from "socket.io-client";
+import msgpackParser from "socket.io-msgpack-parser";
+import legacyIo from "socket.io-client-v2";
 import WebSocket from "ws";
 
 const LIMIT = 4000; // milliseconds that any single step may take
@@ -105,6 +107,34 @@ function helpers({ id, url, transport, args }, opened) {
     socket.on("connect", () => inbox.put({ event: "connect", values: [] }));
     socket.on("connect_error", (error) => inbox.put({ event: "connect_error", values: [describe(error)] }));
     socket.on("disconnect", (reason) => inbox.put({ event: "disconnect", values: [reason] }));
+    return socket;
+  }
+
+  /** A client of the major version 2, connected. It calls a refusal `error`. */
+  async function legacy(namespace = "/", options = {}) {
+    const socket = legacyIo(url + namespace, {
+      forceNew: true,
+      reconnection: false,
+      transports: TRANSPORTS[transport],
+      ...options,
+    });
+    const inbox = new Inbox();
+    inboxes.set(socket, inbox);
+    opened.push(() => socket.close());
+    const { onevent } = socket;
+    socket.onevent = (packet) => {
+      if (packet.id === undefined) inbox.put({ event: packet.data[0], values: packet.data.slice(1) });
+      onevent.call(socket, packet);
+    };
+    for (const event of ["connect", "error", "connect_error", "disconnect"]) {
+      socket.on(event, (...values) => inbox.put({ event, values }));
+    }
+    const { event, values } = await inbox.take(
+      ({ event }) => event === "connect" || event === "error" || event === "connect_error",
+      `not connected to ${url}`,
+    );
+    if (event !== "connect") throw new Error(`refused: ${JSON.stringify(values[0]?.description?.message ?? values[0])}`);
+    if (transport === "upgrade") await upgraded(socket);
     return socket;
   }
 
@@ -239,8 +269,8 @@ function helpers({ id, url, transport, args }, opened) {
     );
 
   return {
-    ...{ io, Manager, WebSocket, TRANSPORTS, url, transport, args },
-    ...{ open, watch, connect, joined, refused, next, all, seen, upgraded, ack, acks },
+    ...{ io, Manager, msgpackParser, WebSocket, TRANSPORTS, url, transport, args },
+    ...{ legacy, open, watch, connect, joined, refused, next, all, seen, upgraded, ack, acks },
     ...{ bare, bareRefused, tell, ask, heard, request, within },
     call: (name, ...values) => call(id, name, values),
   };

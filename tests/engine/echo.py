@@ -2,16 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from moongate.config import Settings
 from moongate.engine.engine import Engine
 from moongate.engine.http import PollingEndpoint, request_of
+from moongate.engine.options import EngineOptions
 from moongate.engine.session import Session
 from moongate.transport.asgi import serve_websocket
-from moongate.transport.base import OpenTransport, Receiver, Request
+from moongate.transport.base import Accepted, OpenTransport, Receiver, Request
 from moongate.transport.flow import READY, Cork
 from moongate.types import DisconnectReason
 from moongate.wire.outgoing import Outgoing
@@ -24,11 +25,12 @@ LIMIT = 5.0
 
 @dataclass
 class Answer:
-    """An HTTP answer."""
+    """An HTTP answer. Of a header that is repeated, `headers` has the last."""
 
     status: int
     headers: dict[str, str]
     body: bytes
+    all_headers: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Peer:
@@ -56,10 +58,10 @@ class Peer:
 class EchoApp:
     """An ASGI application with nothing but an engine."""
 
-    def __init__(self, *, joins: bool = True, **settings: Any) -> None:
+    def __init__(self, *, joins: bool = True, options: EngineOptions | None = None, **settings: Any) -> None:
         self.settings = Settings(**settings)
         self.cork = Cork()
-        self.engine = Engine(self.settings, self, self.cork)
+        self.engine = Engine(self.settings, self, self.cork, options)
         self.polling = PollingEndpoint(self.engine)
         self.peers: list[Peer] = []
         self.ends: asyncio.Queue[DisconnectReason] = asyncio.Queue()
@@ -71,8 +73,14 @@ class EchoApp:
         self.peers.append(Peer(session, self.ends))
         return self.peers[-1]
 
-    def accept_websocket(self, request: Request) -> Receiver:
+    def accept_websocket(self, request: Request) -> Accepted | Awaitable[Accepted]:
         return self.engine.open_websocket(request)
+
+    def accepted(self, request: Request) -> Accepted:
+        """The same where nothing is asked before."""
+        accepted = self.accept_websocket(request)
+        assert isinstance(accepted, Accepted)
+        return accepted
 
     async def ended(self) -> DisconnectReason:
         """The reason of the next session that ends."""
@@ -140,7 +148,8 @@ async def request(
     if not answer:
         return None
     start, content = answer
-    return Answer(start["status"], {name.decode(): value.decode() for name, value in start["headers"]}, content["body"])
+    answered = [(name.decode(), value.decode()) for name, value in start["headers"]]
+    return Answer(start["status"], dict(answered), content["body"], answered)
 
 
 class Poller:
@@ -208,7 +217,7 @@ class Wire:
     send_bytes = send_text
 
     def send(self, message: Outgoing) -> None:
-        self.sent += [message.text, *message.attachments]
+        self.sent += [*([] if message.text is None else [message.text]), *message.attachments]
 
     def drained(self) -> Any:
         return READY

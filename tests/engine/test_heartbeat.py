@@ -15,7 +15,7 @@ REQUEST = Request("/socket.io/", "EIO=4&transport=websocket", b"", None, secure=
 
 
 def open_wire(app: EchoApp) -> Wire:
-    return Wire(app.accept_websocket(REQUEST)).open()
+    return Wire(app.accepted(REQUEST).receiver).open()
 
 
 async def next_packet(wire: Wire, packet: bytes) -> None:
@@ -50,7 +50,7 @@ async def test_silence_ends_the_session():
     started = time.monotonic()
     assert await app.ended() == DisconnectReason.PING_TIMEOUT
     assert 0.055 <= time.monotonic() - started < 1
-    assert wire.closed == 1000
+    assert wire.closed == 1005
 
 
 async def test_a_poll_after_silence_finds_no_session():
@@ -89,7 +89,7 @@ async def test_who_joins_no_namespace_in_time_has_to_go():
     app = EchoApp(joins=False, connect_timeout=0.02)
     wire = open_wire(app)
     assert await app.ended() == DisconnectReason.FORCED_SERVER_CLOSE
-    assert wire.closed == 1000
+    assert wire.closed == 1005
 
 
 async def test_who_joins_may_stay():
@@ -115,7 +115,7 @@ async def test_nothing_is_kept_of_a_session_that_has_ended():
 @pytest.mark.parametrize(
     ("packet", "reason"),
     [
-        (b"1", DisconnectReason.TRANSPORT_CLOSE),
+        (b"bAQ", DisconnectReason.PARSE_ERROR),
         (b"2", DisconnectReason.TRANSPORT_ERROR),
         (b"", DisconnectReason.PARSE_ERROR),
         (b"abc", DisconnectReason.PARSE_ERROR),
@@ -131,7 +131,24 @@ async def test_packets_that_end_a_session(packet: bytes, reason: DisconnectReaso
     wire.receiver.on_closed(1000, "")
     assert app.peers[0].reasons == [reason]
     assert not app.peers[0].received
-    assert wire.closed == 1000
+    assert wire.closed == 1005
+
+
+async def test_packets_without_a_meaning_are_passed_over():
+    app = EchoApp()
+    wire = open_wire(app)
+    for packet in (b"0", b"1", b"3", b"3probe", b"5", b"6"):
+        wire.receiver.on_text(packet)
+    wire.receiver.on_text(b"4a")
+    assert app.peers[0].received == [b"4a"]
+    assert not app.peers[0].reasons
+
+
+async def test_a_binary_message_may_be_text():
+    app = EchoApp()
+    wire = open_wire(app)
+    wire.receiver.on_text(b"bAQID")
+    assert app.peers[0].received == [b"\x01\x02\x03"]
 
 
 async def test_the_client_learns_that_the_server_stops():

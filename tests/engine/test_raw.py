@@ -19,6 +19,7 @@ class Member:
     def __init__(self, session: RawSession, name: str) -> None:
         self.session = session
         self.name = name
+        self.subprotocol: str | None = None
         self.events: list[object] = []
         self.ended = asyncio.Event()
 
@@ -56,7 +57,7 @@ def request(path: str = "/ws", head: bytes = b"") -> Request:
 
 
 async def enter(engine: RawEngine, path: str = "/ws") -> Wire:
-    return Wire(await engine.open_websocket(request(path))).open()
+    return Wire((await engine.open_websocket(request(path))).receiver).open()
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,8 @@ async def test_a_ping_without_an_answer_ends_the_session():
 
 async def test_a_host_with_its_own_heartbeat_is_left_alone():
     door = Door()
-    wire = Wire(await RawEngine(Settings(ping_interval=0.005, ping_timeout=0.005), door).open_websocket(request()))
+    engine = RawEngine(Settings(ping_interval=0.005, ping_timeout=0.005), door)
+    wire = Wire((await engine.open_websocket(request())).receiver)
     wire.ping = lambda: False  # type: ignore[method-assign]
     wire.open()
     await asyncio.sleep(0.05)

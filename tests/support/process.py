@@ -107,6 +107,11 @@ class ServerProcess:
             assert time.monotonic() < deadline, f"did not happen within {limit} s:\n{self.log}"
             time.sleep(0.05)
 
+    def terminate(self) -> None:
+        """Send SIGTERM, and do not wait."""
+        assert self._process
+        self._process.terminate()
+
     def stop(self, signal_number: int = signal.SIGTERM) -> int:
         """Send a signal, wait for the end; returns the exit code."""
         assert self._process

@@ -10,9 +10,11 @@ import pytest
 from moongate.config import Settings
 from moongate.transport import asgi
 from moongate.transport.asgi import serve_websocket
-from moongate.transport.base import OpenTransport, Receiver, Refused, Request
+from moongate.transport.base import Accepted, OpenTransport, Receiver, Refused, Request
 from moongate.transport.flow import Cork
 from moongate.wire.outgoing import Outgoing
+
+ACCEPTED: dict[str, Any] = {"type": "websocket.accept", "subprotocol": None, "headers": []}
 
 pytestmark = pytest.mark.anyio
 
@@ -52,15 +54,15 @@ class Application:
         self._receiver = receiver
         self._later = later
 
-    def accept_websocket(self, request: Request) -> Receiver | Awaitable[Receiver]:
+    def accept_websocket(self, request: Request) -> Accepted | Awaitable[Accepted]:
         return self._decide_later() if self._later else self._decide()
 
-    def _decide(self) -> Receiver:
+    def _decide(self) -> Accepted:
         if isinstance(self._receiver, Refused):
             raise self._receiver
-        return self._receiver
+        return Accepted(self._receiver)
 
-    async def _decide_later(self) -> Receiver:
+    async def _decide_later(self) -> Accepted:
         await asyncio.sleep(0)
         return self._decide()
 
@@ -123,7 +125,7 @@ async def test_a_connection_from_beginning_to_end(later: bool):
     host.put({"type": "websocket.receive", "bytes": None, "text": "c"})
     host.end(code=1001, reason="bye")
     await host.serve()
-    assert host.sent == [{"type": "websocket.accept"}]
+    assert host.sent == [ACCEPTED]
     assert receiver.events == [
         ("text", "a€".encode()),
         ("bytes", b"\x01"),
@@ -235,7 +237,7 @@ async def test_a_host_that_cannot_send_any_more_is_no_error():
         await host.settle()
         receiver.transport.send_text(b"b")
         await host.settle()
-    assert host.sent == [{"type": "websocket.accept"}]
+    assert host.sent == [ACCEPTED]
     assert receiver.events == [("closed", 1001, "")]
 
 

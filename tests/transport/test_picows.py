@@ -12,17 +12,14 @@ import pytest
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # not in picows' stubs
 
 from moongate.config import Settings
-from moongate.transport.base import Transport
+from moongate.transport.base import Accepted, Request, Transport
 from moongate.transport.flow import Cork
-from moongate.transport.picows import open_connection
+from moongate.transport.opening import open_connection
 from moongate.wire.outgoing import Outgoing
 
 pytestmark = pytest.mark.anyio
 
-HANDSHAKE = (
-    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-)
+KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 TEXT, BINARY, CLOSE, PING, PONG = 0x81, 0x82, 0x88, 0x89, 0x8A
 
 
@@ -108,7 +105,9 @@ async def connected(settings: Settings | None = None, family: int = socket.AF_IN
         """Hands the stream to picows as soon as it is there, as the server does with an upgrade request."""
 
         def connection_made(self, transport: Any) -> None:
-            connection = open_connection(transport, HANDSHAKE, receiver, Cork(), settings or Settings(), WSProtocol)
+            request = Request("/", "", b"", None, secure=False)
+            accepted = Accepted(receiver)
+            connection = open_connection(transport, KEY, request, accepted, Cork(), settings or Settings(), WSProtocol)
             loop.call_soon(transport.set_protocol, connection)
 
     ours, theirs = socket.socketpair(family) if family == socket.AF_UNIX else _tcp_pair()

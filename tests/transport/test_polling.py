@@ -109,7 +109,7 @@ async def test_a_closed_transport_drops_what_is_sent(transport: PollingTransport
     transport.close()
     transport.send_text(b"4a")
     assert not transport.unfetched
-    assert await transport.poll(stay) == b"1"
+    assert await transport.poll(stay) == b"6\x1e1"
     assert transport.parted
 
 

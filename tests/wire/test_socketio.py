@@ -3,12 +3,13 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from moongate.errors import EncodeError, ProtocolError
+from moongate.namespace.arguments import decode_arguments
 from moongate.wire.payload import PayloadEncoder
-from moongate.wire.socketio import Packet, PacketType, SocketIoCodec, decode, event_name
+from moongate.wire.socketio import RESERVED_EVENTS, Packet, PacketType, SocketIoCodec, decode, event_name
 
 
 def decoded(text: str) -> Packet:
@@ -147,6 +148,33 @@ def test_what_goes_out(namespace: str, scope: bytes) -> None:
     assert codec.acknowledgement(4, (b"x",)).text == b"461-" + scope + b'4[{"_placeholder":true,"num":0}]'
     with pytest.raises(EncodeError, match="3 binary values"):
         codec.event("a", (b"x", [b"y", b"z"]))
-    assert codec.connected("sid") == b"40" + scope + b'{"sid":"sid"}'
-    assert codec.refused({"message": "no"}) == b"44" + scope + b'{"message":"no"}'
-    assert codec.disconnect == b"41" + scope
+    assert codec.connected("sid").text == b"40" + scope + b'{"sid":"sid"}'
+    assert codec.refused({"message": "no"}).text == b"44" + scope + b'{"message":"no"}'
+    assert codec.disconnect.text == b"41" + scope
+
+
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | _TEXT | st.binary(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+_NAMESPACES = st.text("ab/-%ü", max_size=6).map(lambda text: f"/{text}")
+
+
+@given(_NAMESPACES, _TEXT, st.lists(_VALUES, max_size=3), st.none() | st.integers(0, 2**53 - 1), st.booleans())
+def test_what_is_sent_is_received(
+    namespace: str, event: str, arguments: list[object], ack_id: int | None, is_ack: bool
+) -> None:
+    assume(event not in RESERVED_EVENTS)
+    codec = SocketIoCodec(namespace, PayloadEncoder(), 1000)
+    values = tuple(arguments)
+    sent = codec.acknowledgement(ack_id or 0, values) if is_ack else codec.event(event, values, ack_id)
+    packet = decode(sent.text or b"", 1000, 64)
+    packet.buffers = list(sent.attachments) or None
+    assert packet.namespace == namespace.encode()
+    assert packet.ack_id == ((ack_id or 0) if is_ack else ack_id)
+    assert packet.attachments == len(sent.attachments)
+    assert decode_arguments(packet) == arguments
+    if not is_ack:
+        assert event_name(packet.payload) == event

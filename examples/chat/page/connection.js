@@ -1,6 +1,6 @@
 // The Socket.IO connection, and the REST route beside it.
 
-const CLIENT = "/client/socket.io.esm.min.js";
+const CLIENT = "/socket.io/socket.io.esm.min.js";
 const ACKNOWLEDGEMENT_TIMEOUT = 5_000; // milliseconds
 
 /** The server answered, and the answer is no. */

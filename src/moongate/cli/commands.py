@@ -16,6 +16,7 @@ from moongate.server.options import ServeOptions
 __all__ = ["moongate"]
 
 _LOG_LEVELS = ("critical", "error", "warning", "info", "debug", "trace")
+_LOOPS = ("auto", "asyncio", "uvloop")
 _WRONG_USE = 2
 _DEFAULTS = ServeOptions()
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -40,6 +41,19 @@ def moongate() -> None:
 @click.option("--uds", type=click.Path(), help="A UNIX domain socket to listen on, instead of host and port.")
 @click.option("--ssl-certfile", type=_FILE, help="The certificate chain, as PEM: the server speaks TLS.")
 @click.option("--ssl-keyfile", type=_FILE, help="The private key of the certificate, as PEM.")
+@click.option(
+    "--loop",
+    type=click.Choice(_LOOPS),
+    default=_DEFAULTS.loop,
+    show_default=True,
+    help="The event loop; auto is uvloop where it is installed.",
+)
+@click.option(
+    "--forwarded-allow-ips",
+    metavar="ADDRESSES",
+    help="The proxies whose X-Forwarded-For and -Proto are believed, with commas between them; * is whoever connects."
+    "  [default: $FORWARDED_ALLOW_IPS, or this machine]",
+)
 @click.option(
     "--log-level",
     type=click.Choice(_LOG_LEVELS),

@@ -6,7 +6,7 @@ from moongate.config import Settings
 from moongate.engine.deadlines import Deadlines, Entry
 from moongate.types import DisconnectReason
 
-__all__ = ["Beating", "Heartbeats"]
+__all__ = ["Beating", "ClientHeartbeats", "Heartbeats"]
 
 
 class Beating(Protocol):
@@ -67,6 +67,28 @@ class Heartbeats:
         if session.ping():
             session.unanswered = session.extendable = True
             session.heartbeat = self._timeouts.add(session)
+
+    @staticmethod
+    def _give_up(session: Beating) -> None:
+        session.close(DisconnectReason.PING_TIMEOUT)
+
+
+class ClientHeartbeats:
+    """Ends each session whose client does not ping for `ping_interval` and `ping_timeout` together.
+
+    In Engine.IO's revision 3 it is the client that asks whether the server lives.
+    """
+
+    __slots__ = ("_deadlines",)
+
+    def __init__(self, settings: Settings) -> None:
+        self._deadlines: Deadlines[Beating] = Deadlines(settings.ping_interval + settings.ping_timeout, self._give_up)
+
+    def start(self, session: Beating) -> None:
+        """Wait for the next ping, or the first one."""
+        if session.heartbeat is not None:
+            Deadlines.cancel(session.heartbeat)
+        session.heartbeat = self._deadlines.add(session)
 
     @staticmethod
     def _give_up(session: Beating) -> None:

@@ -5,13 +5,14 @@ import logging
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from moongate.engine.admission import Headers
 from moongate.engine.engine import Engine
 from moongate.errors import MoongateError, PayloadTooLarge, ProtocolError
 from moongate.transport.base import Refused, Request
-from moongate.transport.origin import check_origin, cors_headers
+from moongate.transport.compression import choose_coding, compress
+from moongate.transport.origin import check_origin, cors_headers, preflight_headers
 from moongate.transport.polling import Misuse, PollingTransport
 from moongate.types import DisconnectReason, Receive, Scope, Send
-from moongate.wire.engineio import ErrorCode, error_body
 
 __all__ = ["PollingEndpoint", "path_of", "request_of"]
 
@@ -20,10 +21,14 @@ _LOGGER = logging.getLogger("moongate.engine")
 _Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 
 _NO_STORE = (b"cache-control", b"no-store")
+_OCTETS = "application/octet-stream"
+_BINARY_POLL_HEADERS = ((b"content-type", _OCTETS.encode()), _NO_STORE)
 _POLL_HEADERS = ((b"content-type", b"text/plain; charset=UTF-8"), _NO_STORE)
 # Plain text would make some browsers offer a download.
 _POST_HEADERS = ((b"content-type", b"text/html"), _NO_STORE)
-_ERROR_HEADERS = ((b"content-type", b"application/json"),)
+
+_XSS_OFF = (b"x-xss-protection", b"0")
+"""Keeps Internet Explorer from warning of scripts in what is text, as Node's server does."""
 
 _NO_CONTENT = 204
 """A status whose answer has no length (RFC 9110 section 8.6)."""
@@ -61,11 +66,11 @@ class PollingEndpoint:
         headers = request.headers
         cors = cors_headers(headers, self._engine.settings.cors)
         try:
-            if scope["method"] == "OPTIONS":
+            if scope["method"] == "OPTIONS" and self._engine.settings.cors:
                 check_origin(headers, self._engine.settings.cors)
-                await _respond(send, _NO_CONTENT, b"", [*cors, *_preflight(headers)])
+                await _respond(send, _NO_CONTENT, b"", [*cors, *preflight_headers(headers, self._engine.settings)])
                 return
-            transport, session = self._engine.open_polling(request, scope["method"])
+            transport, session, added = await self._engine.open_polling(request, scope["method"])
         except Refused as refusal:
             own = [(name.encode(), value.encode()) for name, value in refusal.headers]
             own.append((b"content-type", refusal.content_type.encode()))
@@ -86,7 +91,7 @@ class PollingEndpoint:
                 session.close(DisconnectReason.TRANSPORT_ERROR)
             raise
         else:
-            await _respond(send, status, body, [*own_headers, *cors])
+            await _respond(send, status, body, _joined([*own_headers, *_for_old_browsers(headers), *cors], added))
 
     async def _exchange(
         self, transport: PollingTransport, method: str, headers: dict[str, str], receive: Receive
@@ -96,16 +101,29 @@ class PollingEndpoint:
             body = await transport.poll(receive)
             if body is None:
                 raise Abandoned("the client gave up its poll")
-            return 200, body, _POLL_HEADERS
+            own = _BINARY_POLL_HEADERS if transport.bodies.is_binary(body) else _POLL_HEADERS
+            return 200, *self._compressed(body, own, headers)
         if method != "POST":
-            return 400, error_body(ErrorCode.BAD_REQUEST), _ERROR_HEADERS
+            return 500, b"", ()
         with transport.posting():
-            if headers.get("content-type", "").partition(";")[0].strip().lower() == "application/octet-stream":
-                raise Misuse("text", "application/octet-stream")
+            is_binary = headers.get("content-type") == _OCTETS
+            if is_binary and not transport.bodies.accepts_binary:
+                raise Misuse("text", _OCTETS)
             if headers.get("content-encoding", "identity").lower() != "identity":
                 raise Unsupported("expected a body that is not compressed")
-            await transport.deliver(await _read_body(headers, receive, self._engine.settings.max_payload))
+            body = await _read_body(headers, receive, self._engine.settings.max_payload)
+            await transport.deliver(body, is_binary=is_binary)
         return 200, b"ok", _POST_HEADERS
+
+    def _compressed(self, body: bytes, own: _Headers, headers: dict[str, str]) -> tuple[bytes, _Headers]:
+        """Return the body of a poll's answer, compressed if that is worth it and wanted, and its *own* headers."""
+        threshold = self._engine.settings.http_compression
+        if not threshold or len(body) < threshold:
+            return body, own
+        coding = choose_coding(headers.get("accept-encoding", ""))
+        if coding is None:
+            return body, own
+        return compress(body, coding), (*own, (b"content-encoding", coding.encode()))
 
 
 def path_of(scope: Scope) -> str:
@@ -126,11 +144,20 @@ def request_of(scope: Scope) -> Request:
     )
 
 
-def _preflight(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
-    """Return what a page of another site may ask for (the Fetch standard, "CORS-preflight request")."""
-    asked = headers.get("access-control-request-headers")
-    allowed = [(b"access-control-allow-methods", b"GET,HEAD,PUT,PATCH,POST,DELETE")]
-    return [*allowed, (b"access-control-allow-headers", asked.encode("latin-1"))] if asked else allowed
+def _for_old_browsers(headers: dict[str, str]) -> _Headers:
+    agent = headers.get("user-agent", "")
+    return (_XSS_OFF,) if ";MSIE" in agent or "Trident/" in agent else ()
+
+
+def _joined(own: list[tuple[bytes, bytes]], added: Headers) -> list[tuple[bytes, bytes]]:
+    """Return the headers of an answer; those that the application adds stand for the server's own of the same name."""
+    if not added:
+        return own
+    names = {name.encode() for name, _ in added}
+    return [
+        *(header for header in own if header[0] not in names),
+        *((name.encode(), value.encode()) for name, value in added),
+    ]
 
 
 async def _read_body(headers: dict[str, str], receive: Receive, limit: int) -> bytes:

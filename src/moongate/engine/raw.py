@@ -3,11 +3,15 @@
 import time
 from typing import Protocol
 
+import msgspec
+
 from moongate.config import Settings
+from moongate.engine.admission import Admission, Rejected
 from moongate.engine.deadlines import Entry
 from moongate.engine.heartbeat import Heartbeats
+from moongate.engine.options import EngineOptions
 from moongate.engine.session import Connection
-from moongate.transport.base import OpenTransport, Receiver, Refused, Request, Transport
+from moongate.transport.base import Accepted, OpenTransport, Refused, Request, Transport
 from moongate.transport.closed import CLOSED
 from moongate.transport.origin import check_origin
 from moongate.types import DisconnectReason
@@ -20,6 +24,10 @@ _GOING_AWAY = 1001
 
 class RawConnection(Connection, Protocol):
     """The side of the layer above, for one session."""
+
+    @property
+    def subprotocol(self) -> str | None:
+        """What was agreed on with the client; None if it asked for nothing that is known."""
 
     def on_open(self) -> None:
         """The connection is open."""
@@ -104,24 +112,30 @@ class RawSession:
 class RawEngine:
     """All sessions of bare WebSocket clients."""
 
-    __slots__ = ("_closed", "_handler", "_heartbeats", "_sessions", "_settings")
+    __slots__ = ("_admission", "_closed", "_handler", "_heartbeats", "_sessions", "_settings")
 
-    def __init__(self, settings: Settings, handler: RawHandler) -> None:
+    def __init__(self, settings: Settings, handler: RawHandler, options: EngineOptions | None = None) -> None:
+        self._admission = Admission(settings, options or EngineOptions())
         self._settings = settings
         self._handler = handler
         self._closed = False
         self._heartbeats = Heartbeats(settings)
         self._sessions: set[RawSession] = set()
 
-    async def open_websocket(self, request: Request) -> Receiver:
+    async def open_websocket(self, request: Request) -> Accepted:
         """Return who receives the messages of a WebSocket; raises Refused before it is open."""
         check_origin(request.headers, self._settings.cors)
+        try:
+            await self._admission.allow(request)
+        except Rejected as rejected:
+            raise Refused(403, msgspec.json.encode({"status": "error", "message": rejected.message})) from None
+        headers = self._admission.headers(request, initial=True)
         name = request.path.removeprefix(self._settings.websocket_path) or "/"
         session = RawSession(request, self._heartbeats, self._sessions)
         session.connection = await self._handler.admit(session, name)
         if self._closed:
             raise Refused(503, b"Not accepting clients", "text/plain")
-        return session
+        return Accepted(session, headers, session.connection.subprotocol)
 
     async def close(self) -> None:
         """End every session, and open no more."""

@@ -6,15 +6,15 @@ from typing import Protocol
 from moongate.config import Settings
 from moongate.engine.deadlines import Deadlines, Entry
 from moongate.engine.timers import Timers
-from moongate.transport.base import OpenTransport, Request, Transport
+from moongate.errors import ProtocolError
+from moongate.transport.base import NO_STATUS, OpenTransport, Request, Transport
 from moongate.transport.closed import CLOSED
 from moongate.transport.polling import PollingTransport
 from moongate.types import DisconnectReason
-from moongate.wire.engineio import CLOSE, MESSAGE_TYPE, PING, PONG, Handshake
+from moongate.wire.engineio import BINARY_MARK, CLOSE, MESSAGE_TYPE, PING, PONG, Handshake, decode_binary
 
 __all__ = ["Candidate", "Connection", "EngineHandler", "Registry", "Session"]
 
-_NORMAL = 1000
 _GOING_AWAY = 1001
 
 _NO_FAREWELL = frozenset((
@@ -23,7 +23,7 @@ _NO_FAREWELL = frozenset((
     DisconnectReason.TRANSPORT_ERROR,
     DisconnectReason.PARSE_ERROR,
 ))  # fmt: skip
-"""Reasons on the client's side: it is told nothing more, as in Node's server."""
+"""Reasons on the client's side: as in Node's server it is told nothing more, unless the layer above wants it told."""
 
 
 class Connection(Protocol):
@@ -60,14 +60,20 @@ class Registry(Protocol):
     timers: Timers
     handler: EngineHandler
 
-    def remember(self, session: "Session") -> None:
-        """The session is open."""
+    def remember(self, session: "Session") -> bool:
+        """The session is open; False if another one has its id, which an application's own ids may bring about."""
 
     def forget(self, session: "Session") -> None:
         """The session has ended."""
 
-    def bid_farewell(self, sid: str, transport: PollingTransport) -> None:
+    def bid_farewell(self, session: "Session", transport: PollingTransport) -> None:
         """The session has ended, and what it has to say is not fetched yet: keep it for the next polls."""
+
+    def polls(self, session: "Session") -> bool:
+        """Whether a session polls, or did and has its last words still to be fetched."""
+
+    def recall_farewell(self, session: "Session") -> list[tuple[bool, bytes]]:
+        """Return what is not fetched yet, text or binary and the data, because it may go another way."""
 
 
 class Session:
@@ -80,6 +86,9 @@ class Session:
         "_connect_timer", "_engine", "candidate", "closed", "connection", "extendable", "heartbeat", "id",
         "opened_at", "request", "transport", "unanswered",
     )  # fmt: skip
+
+    revision = 4
+    """Of the Engine.IO protocol."""
 
     def __init__(self, sid: str, request: Request, engine: Registry) -> None:
         self.id: str = sid  # secret: it is all that a request needs to speak for this client
@@ -97,22 +106,33 @@ class Session:
 
     def on_open(self, transport: OpenTransport) -> None:
         """The first transport is there: say hello."""
-        self.transport = transport
         engine = self._engine
-        engine.remember(self)
+        if not engine.remember(self):
+            self.closed = True
+            transport.close(NO_STATUS)
+            return
+        self.transport = self.dress(transport)
         settings = engine.settings
-        upgradable = transport.name == "polling" and "websocket" in settings.transports
+        upgradable = settings.allow_upgrades and transport.name == "polling" and "websocket" in settings.transports
         handshake = Handshake(
             sid=self.id,
             upgrades=("websocket",) if upgradable else (),
-            ping_interval=round(settings.ping_interval * 1000),
-            ping_timeout=round(settings.ping_timeout * 1000),
+            ping_interval=_milliseconds(settings.ping_interval),
+            ping_timeout=_milliseconds(settings.ping_timeout),
             max_payload=settings.max_payload,
         )
         transport.send_text(handshake.encode())
-        engine.timers.heartbeats.start(self)
+        self.start_heartbeat()
         self._connect_timer = engine.timers.connect.add(self)
         self.connection = engine.handler.connect(self)
+
+    def dress(self, transport: OpenTransport) -> Transport:
+        """Return what to send by instead of *transport*."""
+        return transport
+
+    def start_heartbeat(self) -> None:
+        """Ping the client in an interval from now."""
+        self._engine.timers.heartbeats.start(self)
 
     def on_text(self, data: bytes) -> None:
         """A packet came."""
@@ -122,21 +142,35 @@ class Session:
             self.connection.on_text(data)
         elif not self.closed:
             self._on_packet(data)
+        elif data[:1] == CLOSE:
+            self._engine.recall_farewell(self)  # the client goes without it
 
     def _on_packet(self, data: bytes) -> None:
         """Handle a packet that is not a message."""
         kind = data[:1]
         if kind == PONG:
             self._engine.timers.heartbeats.answered(self)
-        elif kind == CLOSE:
-            if isinstance(self.transport, PollingTransport):
-                self.transport.release()
+        elif kind == CLOSE and isinstance(self.transport, PollingTransport):
+            self.transport.release()
             self.close(DisconnectReason.TRANSPORT_CLOSE)
         elif kind == PING:
             # Since revision 4 it is the server that pings; Node's server takes this for a failing transport.
             self.close(DisconnectReason.TRANSPORT_ERROR)
+        elif kind == BINARY_MARK:
+            self._on_binary_text(data)
         elif kind not in _MEANINGLESS:
             self.close(DisconnectReason.PARSE_ERROR)
+        elif self.extendable:
+            self._engine.timers.heartbeats.extend(self)
+
+    def _on_binary_text(self, data: bytes) -> None:
+        """Handle a binary message that came as text by a WebSocket; polling has decoded it before."""
+        try:
+            message = decode_binary(data)
+        except ProtocolError:
+            self.close(DisconnectReason.PARSE_ERROR)
+        else:
+            self.on_bytes(message)
 
     def on_bytes(self, data: bytes) -> None:
         """A binary message came."""
@@ -160,8 +194,11 @@ class Session:
             Deadlines.cancel(self._connect_timer)
             self._connect_timer = None
 
-    def close(self, reason: DisconnectReason) -> None:
-        """End the session. This is the only way to, and it counts once. What was sent before still leaves."""
+    def close(self, reason: DisconnectReason, *, farewell: bool = False) -> None:
+        """End the session. This is the only way to, and it counts once. What was sent before still leaves.
+
+        A client that polls is told of it unless the reason is on its own side; with *farewell* it is in any case.
+        """
         if self.closed:
             return
         self.closed = True
@@ -169,12 +206,14 @@ class Session:
         if self._connect_timer is not None:
             Deadlines.cancel(self._connect_timer)
         self._engine.forget(self)
-        if self.candidate is not None:
-            self.candidate.abandon()
         transport, self.transport = self.transport, CLOSED
-        transport.close(_GOING_AWAY if reason is DisconnectReason.SERVER_SHUTTING_DOWN else _NORMAL)
-        if isinstance(transport, PollingTransport) and not transport.parted and reason not in _NO_FAREWELL:
-            self._engine.bid_farewell(self.id, transport)
+        transport.close(_GOING_AWAY if reason is DisconnectReason.SERVER_SHUTTING_DOWN else NO_STATUS)
+        told = farewell or reason not in _NO_FAREWELL
+        if told and isinstance(transport, PollingTransport) and not transport.parted:
+            # A client that is about to change does not poll: it fetches the goodbye by its new transport.
+            self._engine.bid_farewell(self, transport)
+        elif self.candidate is not None:
+            self.candidate.abandon()
         self.connection.on_closed(reason)
 
     def ping(self) -> bool:
@@ -187,5 +226,11 @@ class Session:
         self.close(DisconnectReason.FORCED_SERVER_CLOSE)
 
 
-_MEANINGLESS = (b"0", b"5", b"6")
-"""Packets without a meaning here; as in Node's server, they are passed over."""
+_MEANINGLESS = (b"0", CLOSE, b"5", b"6")
+"""Packets without a meaning here, as a goodbye by a WebSocket is, which has its own; Node's server passes them over."""
+
+
+def _milliseconds(seconds: float) -> int | float:
+    """Return a time as clients are told it: a fraction only where there is one."""
+    milliseconds = round(seconds * 1000.0, 3)
+    return int(milliseconds) if milliseconds.is_integer() else milliseconds

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from moongate.config import Settings
 from moongate.engine.deadlines import Deadlines
-from moongate.engine.heartbeat import Heartbeats
+from moongate.engine.heartbeat import ClientHeartbeats, Heartbeats
 
 __all__ = ["Joining", "Timers", "Upgrading"]
 
@@ -33,10 +33,11 @@ _POLL_CHECK = 0.1
 class Timers:
     """One queue of deadlines for each kind."""
 
-    __slots__ = ("connect", "heartbeats", "poll_check", "upgrade")
+    __slots__ = ("client_heartbeats", "connect", "heartbeats", "poll_check", "upgrade")
 
     def __init__(self, settings: Settings) -> None:
         self.heartbeats: Heartbeats = Heartbeats(settings)
+        self.client_heartbeats: ClientHeartbeats = ClientHeartbeats(settings)
         self.connect: Deadlines[Joining] = Deadlines(
             settings.connect_timeout, lambda joining: joining.connect_timed_out()
         )

@@ -2,7 +2,7 @@
 
 from moongate.engine.deadlines import Deadlines, Entry
 from moongate.engine.session import Registry, Session
-from moongate.transport.base import OpenTransport
+from moongate.transport.base import NO_STATUS, OpenTransport, Transport
 from moongate.transport.polling import PollingTransport
 from moongate.wire.engineio import PROBE_ANSWER, PROBE_PING, UPGRADE
 
@@ -29,8 +29,8 @@ class Upgrade:
         """The WebSocket is open."""
         self._transport = transport
         session = self._session
-        if session.closed or session.candidate is not None or session.transport.name != "polling":
-            transport.close()
+        if session.candidate is not None or not self._engine.polls(session):
+            transport.close(NO_STATUS)
             return
         session.candidate = self
         self._timeout = self._engine.timers.upgrade.add(self)
@@ -42,7 +42,7 @@ class Upgrade:
         if data == PROBE_PING:
             self._transport.send_text(PROBE_ANSWER)
             self.release_poll()
-        elif data == UPGRADE and self._poll_check is not None:
+        elif data[:1] == UPGRADE:
             self._complete()
         else:
             self.abandon()
@@ -64,7 +64,7 @@ class Upgrade:
         """Close the WebSocket; the session goes on polling, or has ended."""
         if self._timeout is not None:
             self._finish()
-            self._transport.close()
+            self._transport.close(NO_STATUS)
 
     def release_poll(self) -> None:
         """End the poll that waits, so that the client can complete the change; look again in a moment."""
@@ -79,18 +79,26 @@ class Upgrade:
         """Make the WebSocket the session's transport: nothing is lost, and nothing changes its place."""
         self._finish()
         session, transport = self._session, self._transport
-        polling, session.transport = session.transport, transport
+        if session.closed:
+            self._send(session.dress(transport), self._engine.recall_farewell(session))
+            transport.close(NO_STATUS)
+            return
+        polling, session.transport = session.transport, session.dress(transport)
         transport.receiver = session
         if isinstance(polling, PollingTransport):
-            polling.release()
-            for is_text, data in polling.take():
-                if is_text:
-                    transport.send_text(data)
-                else:
-                    transport.send_bytes(data)
+            polling.flush()
+            self._send(session.transport, polling.take())
             if polling.paused:
                 transport.pause_reading()
             polling.close()
+
+    @staticmethod
+    def _send(transport: Transport, packets: list[tuple[bool, bytes]]) -> None:
+        for is_text, data in packets:
+            if is_text:
+                transport.send_text(data)
+            else:
+                transport.send_bytes(data)
 
     def _finish(self) -> None:
         """Be a candidate no more."""

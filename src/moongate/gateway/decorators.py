@@ -1,10 +1,11 @@
 """Declarations: what turns a class into a gateway and a method into a handler."""
 
 import inspect
+import re
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
-from moongate.errors import GatewayError
+from moongate.errors import ConfigurationError, GatewayError
 from moongate.gateway.metadata import (
     PROTOCOLS,
     GatewayMetadata,
@@ -13,8 +14,14 @@ from moongate.gateway.metadata import (
     gateway_metadata,
     subscriptions,
 )
+from moongate.namespace.formats import check_methods
+from moongate.namespace.pattern import Pattern, is_pattern
+from moongate.wire.message import MessageCodec
 
 __all__ = ["SubscribeMessage", "WebSocketGateway"]
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""What names may consist of in HTTP (RFC 9110 section 5.6.2)."""
 
 _Class = TypeVar("_Class", bound=type)
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -35,18 +42,35 @@ _RESERVED = {
 class WebSocketGateway:
     """Declares a class to be a gateway: its `SubscribeMessage` methods answer the clients of *namespace*.
 
-    *namespace* gets a leading slash if it has none. *protocols* says which clients may come: those that speak Socket.IO
-    (`"socketio"`), those with a bare WebSocket (`"websocket"`), or both. The class has to be among a module's
-    providers. Subclasses are gateways only if they are declared so themselves. Raises GatewayError.
+    *namespace* gets a leading slash if it has none. With parameters, as `/rooms/{room_id:int}`, it stands for every
+    namespace that matches: `client.handshake.params` has their values, `client.namespace` is the one that the client is
+    in, and `server` means all of them. Kinds are `str` (the default), `int`, `float`, `uuid` and `path`.
+
+    *protocols* says which clients may come: those that speak Socket.IO (`"socketio"`), those with a bare WebSocket
+    (`"websocket"`), or both. *subprotocols* are what bare clients may ask for (RFC 6455 section 1.9), *codec* is how
+    their messages are written, JSON by default. The class has to be among a module's providers. Subclasses are gateways
+    only if they are declared so themselves. Raises GatewayError.
     """
 
     def __init__(
-        self, namespace: str = "/", *, protocols: Collection[ProtocolName] | tuple[ProtocolName, ...] = PROTOCOLS
+        self,
+        namespace: str = "/",
+        *,
+        protocols: Collection[ProtocolName] | tuple[ProtocolName, ...] = PROTOCOLS,
+        subprotocols: Collection[str] = (),
+        codec: MessageCodec | None = None,
     ) -> None:
         _check_namespace(namespace)
         _check_protocols(protocols)
+        _check_subprotocols(subprotocols)
+        if codec is not None:
+            where = f"WebSocketGateway({namespace!r}, codec=...)"
+            check_methods(codec, "a message codec", ("decode", "encode"), where=where, error=GatewayError)
         self._metadata = GatewayMetadata(
-            namespace=namespace if namespace.startswith("/") else f"/{namespace}", protocols=frozenset(protocols)
+            namespace=namespace if namespace.startswith("/") else f"/{namespace}",
+            protocols=frozenset(protocols),
+            subprotocols=tuple(subprotocols),
+            codec=codec,
         )
 
     def __call__(self, target: _Class) -> _Class:
@@ -133,6 +157,28 @@ def _check_namespace(namespace: object) -> None:
                 f"a namespace cannot contain {character!r}, which {reason}",
                 where=where,
                 mend=f"Write the name without it: {namespace.partition(character)[0] or '/'!r}.",
+            )
+    if is_pattern(namespace):
+        try:
+            Pattern(namespace)
+        except ConfigurationError as error:
+            raise GatewayError(error.problem, where=where, mend=error.mend) from None
+
+
+def _check_subprotocols(subprotocols: object) -> None:
+    where = f"WebSocketGateway(subprotocols={subprotocols!r})"
+    if isinstance(subprotocols, str) or not isinstance(subprotocols, Collection):
+        raise GatewayError(
+            f"expected a collection of names, got {_what(subprotocols)}",
+            where=where,
+            mend=f"Write subprotocols=({subprotocols!r},)." if isinstance(subprotocols, str) else "Write their names.",
+        )
+    for name in subprotocols:
+        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+            raise GatewayError(
+                f"a subprotocol is named by letters, digits and some signs (RFC 9110, token), got {name!r}",
+                where=where,
+                mend="Write a name like 'chat.v2'.",
             )
 
 

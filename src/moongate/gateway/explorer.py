@@ -140,6 +140,24 @@ def _check_protocols(metadata: Mapping[type, GatewayMetadata]) -> None:
                 where=_name(target),
                 mend="Give both the same protocols, or each a namespace of its own.",
             )
+        if metadata[other].subprotocols != declared.subprotocols:
+            raise GatewayError(
+                f"its subprotocols on {declared.namespace} are {declared.subprotocols}, "
+                f"those of {_name(other)} are {metadata[other].subprotocols}",
+                where=_name(target),
+                mend="Give both the same subprotocols, or each a namespace of its own.",
+            )
+        if metadata[other].codec != declared.codec:
+            raise GatewayError(
+                f"its codec on {declared.namespace} is {_codec_name(declared)}, "
+                f"that of {_name(other)} is {_codec_name(metadata[other])}",
+                where=_name(target),
+                mend="Give both the same codec, the same object, or each a namespace of its own.",
+            )
+
+
+def _codec_name(metadata: GatewayMetadata) -> str:
+    return "the application's" if metadata.codec is None else f"a {type(metadata.codec).__name__}"
 
 
 def _listed(names: Iterable[str]) -> str:

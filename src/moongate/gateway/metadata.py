@@ -9,6 +9,7 @@ from moongate.namespace.namespace import Namespace
 from moongate.namespace.socket import Socket
 from moongate.pipeline.params import Parameter
 from moongate.types import Event
+from moongate.wire.message import MessageCodec
 
 __all__ = [
     "PROTOCOLS",
@@ -45,10 +46,13 @@ _SUBSCRIPTIONS = "__moongate_subscriptions__"
 
 
 class GatewayMetadata(msgspec.Struct, frozen=True):
-    """What `WebSocketGateway` says of a class. `namespace` starts with a slash."""
+    """What `WebSocketGateway` says of a class. `namespace` starts with a slash; it may be a pattern."""
 
     namespace: str
     protocols: frozenset[ProtocolName]
+    subprotocols: tuple[str, ...] = ()
+    codec: MessageCodec | None = None
+    """What bare clients speak; None: what the application says."""
 
     def attach(self, target: type) -> None:
         """Leave it on *target*."""

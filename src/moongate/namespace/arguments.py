@@ -7,6 +7,7 @@ import msgspec
 from moongate.errors import ProtocolError
 from moongate.wire.payload import join_attachments
 from moongate.wire.socketio import Packet, PacketType
+from moongate.wire.values import copy_of
 
 __all__ = ["decode_arguments", "raw_arguments"]
 
@@ -15,7 +16,12 @@ _RAW = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def decode_arguments(packet: Packet) -> list[Any]:
-    """Decode all arguments, binary ones in their places; raises ProtocolError if the payload is no JSON array."""
+    """Decode all arguments, binary ones in their places; raises ProtocolError if the payload is no JSON array.
+
+    Each call returns values of its own, which the caller may change.
+    """
+    if packet.arguments is not None:
+        return [copy_of(argument) for argument in packet.arguments]
     try:
         arguments = _ANY.decode(packet.payload)
     except (msgspec.DecodeError, RecursionError, ValueError) as error:

@@ -111,7 +111,7 @@ class Broadcast:
         return Broadcast(self._clients, target, volatile=self._volatile, timeout=self._timeout)
 
     def _selected(self) -> list[Client]:
-        return list(self._clients.rooms.select(self._target))
+        return list(self._clients.select(self._target))
 
     def _for_each(self, action: Callable[[Client], object]) -> Awaitable[None]:
         def act() -> None:

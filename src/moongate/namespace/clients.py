@@ -1,12 +1,12 @@
 """The clients of one namespace, and the fan-out of an event to some of them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from itertools import count
 from typing import Any, Protocol
 
 from moongate.cluster.rooms import Rooms, Target
 from moongate.namespace.acks import AckReceiver, Collector
-from moongate.namespace.codec import Codec
+from moongate.namespace.codec import Codec, PacketCodec
 from moongate.namespace.handshake import Handshake
 from moongate.namespace.runtime import Runtime
 from moongate.types import Event, Room, Sid
@@ -73,18 +73,22 @@ def check_event(event: Event) -> None:
 class Clients:
     """The clients of the namespace `name`, by id and by room."""
 
-    __slots__ = ("_ack_ids", "codec", "name", "rooms", "runtime")
+    __slots__ = ("__weakref__", "_ack_ids", "codec", "name", "rooms", "runtime")
 
-    def __init__(self, name: str, runtime: Runtime, codec: Codec) -> None:
+    def __init__(self, name: str, runtime: Runtime, codec: PacketCodec, *, ack_ids: "count[int] | None" = None) -> None:
         self.name: str = name
         self.runtime: Runtime = runtime
-        self.codec: Codec = codec  # what most clients speak
+        self.codec: PacketCodec = codec  # what most clients speak
         self.rooms: Rooms[Client] = Rooms()
-        self._ack_ids = count()
+        self._ack_ids = ack_ids or count()
 
     def next_ack_id(self) -> int:
         """Return a number for an event that asks for acknowledgements."""
         return next(self._ack_ids)
+
+    def select(self, target: Target) -> Collection[Client]:
+        """Return the clients that *target* means, each once. Do not keep the result: it may be the index itself."""
+        return self.rooms.select(target)
 
     def deliver(
         self, target: Target, event: Event, arguments: tuple[Any, ...], message: Outgoing, *, volatile: bool
@@ -112,7 +116,7 @@ class Clients:
     ) -> tuple[Collector, list[Client]]:
         """Send an event that asks for acknowledgements; return who collects them and who was asked."""
         message = self.codec.event(event, arguments, ack_id)
-        asked: list[Client] = list(self.rooms.select(target))
+        asked: list[Client] = list(self.select(target))
         collector = Collector({socket.id for socket in asked})
         for socket in asked:
             socket.expect(ack_id, collector)

@@ -3,8 +3,9 @@
 from typing import Protocol
 
 from moongate.wire.outgoing import Outgoing
+from moongate.wire.socketio import Packet
 
-__all__ = ["Codec"]
+__all__ = ["BareCodec", "Codec", "PacketCodec"]
 
 
 class Codec(Protocol):
@@ -18,3 +19,26 @@ class Codec(Protocol):
 
     def failure(self, ack_id: int, error: object) -> Outgoing:
         """Encode the answer to a client's message whose handler failed."""
+
+
+class PacketCodec(Codec, Protocol):
+    """Encodes what goes to the Socket.IO clients of one namespace, whatever the parser."""
+
+    disconnect: Outgoing
+    """DISCONNECT: the server has put the client out of the namespace."""
+
+    def connected(self, sid: str | None) -> Outgoing:
+        """Encode the answer to a client that may come in; None is for one that knows its id."""
+
+    def refused(self, error: object) -> Outgoing:
+        """Encode CONNECT_ERROR: the answer to a client that may not come in."""
+
+
+class BareCodec(Codec, Protocol):
+    """Speaks to bare WebSocket clients, both ways. Decoding raises ProtocolError or WsException."""
+
+    def decode_text(self, data: bytes) -> Packet:
+        """Decode a text message, in UTF-8."""
+
+    def decode_binary(self, data: bytes) -> Packet:
+        """Decode a binary message."""

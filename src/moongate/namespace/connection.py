@@ -7,16 +7,18 @@ import msgspec
 from moongate.errors import PayloadTooLarge, ProtocolError
 from moongate.ids import new_id
 from moongate.namespace.arguments import decode_arguments
+from moongate.namespace.codec import PacketCodec
+from moongate.namespace.directory import Directory
 from moongate.namespace.failures import refusal_of, sendable
 from moongate.namespace.handshake import Handshake
 from moongate.namespace.namespace import Namespace
-from moongate.namespace.runtime import Runtime
 from moongate.namespace.socket import Link, Socket
 from moongate.transport.base import Request
 from moongate.types import DisconnectReason
-from moongate.wire.socketio import ROOT, Packet, PacketType, SocketIoCodec, decode
+from moongate.wire.outgoing import Outgoing
+from moongate.wire.socketio import Packet, PacketType, decode
 
-__all__ = ["Directory", "Session", "SocketIoConnection"]
+__all__ = ["EngineSession", "Session", "SocketIoConnection"]
 
 _EVENTS = (PacketType.EVENT, PacketType.BINARY_EVENT)
 _ACKS = (PacketType.ACK, PacketType.BINARY_ACK)
@@ -24,7 +26,7 @@ _AUTH = msgspec.json.Decoder(dict[str, Any])
 
 
 class Session(Link, Protocol):
-    """The Engine.IO session below."""
+    """The session below."""
 
     request: Request
     opened_at: float
@@ -34,13 +36,15 @@ class Session(Link, Protocol):
         """The client is in a namespace."""
 
 
-class Directory(Protocol):
-    """Where a connection finds the namespaces, and what they speak."""
+class EngineSession(Session, Protocol):
+    """A session of Engine.IO."""
 
-    runtime: Runtime
+    id: str
+    revision: int
+    """Of its protocol."""
 
-    def find(self, name: bytes) -> tuple[Namespace, SocketIoCodec] | None:
-        """Return the namespace *name*, if Socket.IO clients may ask for it."""
+    def close(self, reason: DisconnectReason, *, farewell: bool = False) -> None:
+        """End the session; with *farewell* the client is told, whatever the reason."""
 
 
 class SocketIoConnection:
@@ -49,15 +53,16 @@ class SocketIoConnection:
     Nothing is decoded here but what routing needs: the arguments stay raw until the handler is known.
     """
 
-    __slots__ = ("_directory", "_max_attachments", "_max_depth", "_partial", "_sockets", "session")
+    __slots__ = ("_admissions", "_directory", "_max_attachments", "_max_depth", "_partial", "_sockets", "session")
 
-    def __init__(self, directory: Directory, session: Session) -> None:
-        self.session: Session = session
+    def __init__(self, directory: Directory, session: EngineSession) -> None:
+        self.session: EngineSession = session
         self._directory = directory
         settings = directory.runtime.settings
         self._max_attachments = settings.max_attachments
         self._max_depth = settings.max_depth
         self._sockets: dict[bytes, Socket | None] = {}  # None: the server has put the client out
+        self._admissions = 0  # how many middlewares are being asked at the moment
         self._partial: Packet | None = None  # waits for its attachments
 
     def on_text(self, data: bytes) -> None:
@@ -100,17 +105,25 @@ class SocketIoConnection:
     def violated(self, error: ProtocolError) -> None:
         """The client sent what is no packet, or none that it may send now."""
         del error
-        self.session.close(DisconnectReason.PARSE_ERROR)
+        # As in Node's server, whose Engine.IO tells clients nothing if they break its own rules.
+        self.session.close(DisconnectReason.PARSE_ERROR, farewell=True)
 
     def part(self, socket: Socket) -> None:
         """Put the client out of one namespace and tell it."""
         name = socket.namespace.name.encode()
         if self._sockets.get(name) is not socket:
             return
-        self._sockets[name] = None
-        if isinstance(socket.codec, SocketIoCodec):
-            self.session.transport.send_text(socket.codec.disconnect)
+        self._remember_parted(name)
+        self.session.transport.send(socket.namespace.clients.codec.disconnect)
         socket.namespace.leave(socket, DisconnectReason.SERVER_NAMESPACE_DISCONNECT)
+
+    def _remember_parted(self, name: bytes) -> None:
+        """What the client sends before it learns that it was put out is no violation; only so many are remembered."""
+        del self._sockets[name]
+        self._sockets[name] = None
+        parted = [name for name, socket in self._sockets.items() if socket is None]
+        if len(parted) > self._directory.runtime.settings.max_namespaces:
+            del self._sockets[parted[0]]
 
     def close(self) -> None:
         """Put the client out of all its namespaces and end its session."""
@@ -144,42 +157,77 @@ class SocketIoConnection:
 
     def _connect(self, packet: Packet) -> None:
         """A client asks for a namespace."""
-        if self._sockets.get(packet.namespace) is not None:
-            raise ProtocolError("one CONNECT for each namespace", f"another for {packet.namespace!r}")
-        auth = _decode_auth(packet.payload)
-        found = self._directory.find(packet.namespace)
-        if found is None:
-            scope = b"" if packet.namespace == ROOT else packet.namespace + b","
-            self.session.transport.send_text(b"44" + scope + b'{"message":"Invalid namespace"}')
-            return
-        namespace, codec = found
-        session = self.session
-        socket = Socket(new_id(), namespace, session, self, codec, Handshake(session.request, auth, session.opened_at))
-        if namespace.guarded:
-            self._directory.runtime.dispatcher.spawn(self._admit(packet.namespace, socket, namespace, codec))
-        else:
-            self._enter(packet.namespace, socket, namespace, codec)
+        self._ask(packet.namespace, _auth_of(packet))
 
-    async def _admit(self, name: bytes, socket: Socket, namespace: Namespace, codec: SocketIoCodec) -> None:
+    def _ask(self, name: bytes, auth: dict[str, Any]) -> None:
+        """Let the client into a namespace, or refuse it."""
+        if self._sockets.get(name) is not None:
+            raise ProtocolError("one CONNECT for each namespace", f"another for {name!r}")
+        namespace = self._directory.find(name.decode())
+        if namespace is None or "socketio" not in namespace.handlers.protocols:
+            self._refuse(name, "Invalid namespace")
+        elif self._is_full():
+            self._refuse(name, "Too many namespaces")
+        else:
+            self._invite(name, namespace, auth)
+
+    def _is_full(self) -> bool:
+        limit = self._directory.runtime.settings.max_namespaces - self._admissions
+        return len(self._sockets) >= limit and sum(socket is not None for socket in self._sockets.values()) >= limit
+
+    def _refuse(self, name: bytes, message: str) -> None:
+        self.session.transport.send(self._directory.codec(name.decode()).refused({"message": message}))
+
+    def _invite(self, name: bytes, namespace: Namespace, auth: dict[str, Any]) -> None:
+        session = self.session
+        codec = namespace.clients.codec
+        handshake = Handshake(session.request, auth, session.opened_at, namespace.params)
+        socket = Socket(self._new_id(name), namespace, session, self, codec, handshake)
+        if namespace.guarded:
+            self._admissions += 1
+            self._directory.runtime.dispatcher.spawn(self._admit(name, socket, namespace, codec))
+        else:
+            self._enter(name, socket, namespace, codec)
+
+    async def _admit(self, name: bytes, socket: Socket, namespace: Namespace, codec: PacketCodec) -> None:
         """Let the client in if every middleware does."""
         try:
             await namespace.admit(socket)
         except Exception as error:  # noqa: BLE001  # whatever a middleware raises refuses the client
             refusal = refusal_of(error, where=f"a middleware of {namespace.name}", sid=socket.id)
-            self.session.transport.send_text(codec.refused(sendable(refusal, self._directory.runtime.encoder)))
+            self.session.transport.send(self._refused(codec, sendable(refusal, self._directory.runtime.encoder)))
             return
+        finally:
+            self._admissions -= 1
         if not self.session.closed and self._sockets.get(name) is None:
             self._enter(name, socket, namespace, codec)
 
-    def _enter(self, name: bytes, socket: Socket, namespace: Namespace, codec: SocketIoCodec) -> None:
+    def _enter(self, name: bytes, socket: Socket, namespace: Namespace, codec: PacketCodec) -> None:
         self._sockets[name] = socket
         self.session.joined()
-        self.session.transport.send_text(codec.connected(socket.id))
+        self.session.transport.send(self._connected(codec, socket.id))
         namespace.enter(socket)
 
+    def _new_id(self, name: bytes) -> str:
+        """Return the id of a client in the namespace *name*."""
+        del name
+        return new_id()
 
-def _decode_auth(payload: bytes) -> dict[str, Any]:
-    """Read what the client sent along with CONNECT; raises ProtocolError if it is no JSON object."""
+    @staticmethod
+    def _connected(codec: PacketCodec, sid: str) -> Outgoing:
+        return codec.connected(sid)
+
+    @staticmethod
+    def _refused(codec: PacketCodec, refusal: dict[str, Any]) -> Outgoing:
+        return codec.refused(refusal)
+
+
+def _auth_of(packet: Packet) -> dict[str, Any]:
+    """Return what the client sent along with CONNECT; raises ProtocolError if it is no JSON object."""
+    if packet.arguments is not None:
+        auth: dict[str, Any] = packet.arguments[0]
+        return auth
+    payload = packet.payload
     if not payload:
         return {}
     try:

@@ -1,5 +1,6 @@
 """What is known of a client from its first request and its CONNECT packet."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from moongate.transport.base import Request
@@ -13,12 +14,14 @@ class Handshake:
     The headers and the query are parsed each time they are read; most handlers never do.
     """
 
-    __slots__ = ("_request", "auth", "time")
+    __slots__ = ("_request", "auth", "params", "subprotocol", "time")
 
-    def __init__(self, request: Request, auth: dict[str, Any], time: float) -> None:
+    def __init__(self, request: Request, auth: dict[str, Any], time: float, params: Mapping[str, Any]) -> None:
         self._request = request
         self.auth: dict[str, Any] = auth  # the client's `auth` option; empty if it sent none
         self.time: float = time  # when the connection was opened, in seconds since 1970
+        self.params: Mapping[str, Any] = params  # of the namespace's pattern, converted; empty if it has none
+        self.subprotocol: str | None = None  # what a bare WebSocket client and its gateway agreed on
 
     @property
     def headers(self) -> dict[str, str]:

@@ -1,61 +1,56 @@
-"""All namespaces of an application, and who comes into them."""
+"""Who comes into which namespace."""
 
 from moongate.config import Settings
-from moongate.errors import ConfigurationError
-from moongate.namespace.connection import Session, SocketIoConnection
+from moongate.namespace.codec import BareCodec
+from moongate.namespace.connection import EngineSession, Session, SocketIoConnection
+from moongate.namespace.directory import Directory
 from moongate.namespace.failures import failure_of, sendable
-from moongate.namespace.namespace import Namespace
+from moongate.namespace.handlers import Handlers
+from moongate.namespace.legacy import LegacyConnection
+from moongate.namespace.parsed import ParsedConnection
 from moongate.namespace.plain import PlainConnection
 from moongate.namespace.runtime import Runtime
 from moongate.transport.base import Refused
+from moongate.wire.message import MessageCodec, OwnCodec
+from moongate.wire.parser import Parser
 from moongate.wire.plain import PlainCodec
-from moongate.wire.socketio import SocketIoCodec
 
 __all__ = ["Router"]
+
+_REVISION = 4
+"""Of Engine.IO, whose clients speak the Socket.IO protocol as it is today."""
 
 
 class Router:
     """Gives each new session its connection. The engines below know it by their handler protocols."""
 
-    __slots__ = ("_namespaces", "_plain", "runtime")
+    __slots__ = ("_binary", "_plain", "directory", "runtime")
 
-    def __init__(self, settings: Settings) -> None:
-        self.runtime: Runtime = Runtime(settings)
-        self._namespaces: dict[bytes, tuple[Namespace, SocketIoCodec]] = {}
-        self._plain = PlainCodec(self.runtime.encoder)
-        self.namespace("/")
+    def __init__(self, settings: Settings, *, parser: Parser | None = None, codec: MessageCodec | None = None) -> None:
+        self.runtime: Runtime = Runtime(settings, parser)
+        self.directory: Directory = Directory(self.runtime)
+        own = None if codec is None else self.own_codec(codec)
+        self._plain: BareCodec = own or PlainCodec(self.runtime.encoder, settings.max_depth)
+        self._binary: BareCodec = own or PlainCodec(self.runtime.encoder, settings.max_depth, binary=True)
+        self.directory.declare("/")
 
-    def namespace(self, name: str) -> Namespace:
-        """Return the namespace *name*; it is made if there is none. Raises ConfigurationError for what is no name."""
-        if not name.startswith("/") or "," in name or "?" in name:
-            raise ConfigurationError(f"expected a namespace like '/chat', got {name!r}", mend="Start it with a slash.")
-        found = self._namespaces.get(name.encode())
-        if found is None:
-            codec = SocketIoCodec(name, self.runtime.encoder, self.runtime.settings.max_attachments)
-            found = self._namespaces[name.encode()] = (Namespace(name, self.runtime, codec), codec)
-        return found[0]
-
-    @property
-    def namespaces(self) -> list[Namespace]:
-        """All namespaces, in the order in which they were made."""
-        return [namespace for namespace, _ in self._namespaces.values()]
-
-    def find(self, name: bytes) -> tuple[Namespace, SocketIoCodec] | None:
-        """Return the namespace *name* and its codec, if there is one that Socket.IO clients may ask for."""
-        found = self._namespaces.get(name)
-        return found if found is not None and "socketio" in found[0].protocols else None
-
-    def connect(self, session: Session) -> SocketIoConnection:
+    def connect(self, session: EngineSession) -> SocketIoConnection:
         """Return what receives the packets of a new Socket.IO session."""
-        return SocketIoConnection(self, session)
+        if session.revision != _REVISION:
+            connection = LegacyConnection(self.directory, session)
+            connection.join_root()
+            return connection
+        parser = self.runtime.parser
+        if parser is not None:
+            return ParsedConnection(self.directory, session, parser.decoder())
+        return SocketIoConnection(self.directory, session)
 
     async def admit(self, session: Session, name: str) -> PlainConnection:
         """Return what receives the messages of a bare WebSocket client; raises Refused before anything is open."""
-        found = self._namespaces.get(name.encode())
-        if found is None or "websocket" not in found[0].protocols:
+        namespace = self.directory.find(name)
+        if namespace is None or "websocket" not in namespace.handlers.protocols:
             raise Refused(404, self.runtime.encoder.encode({"status": "error", "message": "Invalid namespace"}))
-        namespace = found[0]
-        connection = PlainConnection(session, namespace, self._plain)
+        connection = PlainConnection(session, namespace, self._bare_codec(namespace.handlers))
         if namespace.guarded:
             try:
                 await namespace.admit(connection.socket)
@@ -64,3 +59,11 @@ class Router:
                 encoder = self.runtime.encoder
                 raise Refused(403, encoder.encode(sendable(failure, encoder))) from error
         return connection
+
+    def own_codec(self, codec: MessageCodec) -> OwnCodec:
+        """Return what speaks to bare clients as *codec* says."""
+        return OwnCodec(codec, self.runtime.encoder, self.runtime.settings.max_depth)
+
+    def _bare_codec(self, handlers: Handlers) -> BareCodec:
+        """Return what the bare clients of a namespace speak."""
+        return handlers.codec or (self._binary if handlers.takes_binary else self._plain)

@@ -8,6 +8,7 @@ from typing import Any
 from moongate.config import Settings
 from moongate.namespace.dispatcher import Dispatcher
 from moongate.transport.flow import READY, Cork
+from moongate.wire.parser import Parser
 from moongate.wire.payload import PayloadEncoder
 
 __all__ = ["Runtime"]
@@ -16,10 +17,11 @@ __all__ = ["Runtime"]
 class Runtime:
     """The event loop that serves the clients, and what belongs to it."""
 
-    __slots__ = ("_loop", "cork", "dispatcher", "encoder", "settings", "thread")
+    __slots__ = ("_loop", "cork", "dispatcher", "encoder", "parser", "settings", "thread")
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, parser: Parser | None = None) -> None:
         self.settings: Settings = settings
+        self.parser: Parser | None = parser  # of the Socket.IO packets; None: the default one
         self.cork: Cork = Cork()
         self.dispatcher: Dispatcher = Dispatcher(self.cork, settings.inbox_size)
         self.encoder: PayloadEncoder = PayloadEncoder()

@@ -1,28 +1,28 @@
 """One client in one namespace."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Coroutine, Mapping
 from threading import get_ident
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from moongate.config import TransportName
 from moongate.errors import ClientDisconnected, ProtocolError
 from moongate.namespace.acks import AckReceiver, Collector, PendingAcks
 from moongate.namespace.broadcast import Broadcast
-from moongate.namespace.clients import Clients, check_event
+from moongate.namespace.clients import Clients, RemoteSocket, check_event
 from moongate.namespace.codec import Codec
 from moongate.namespace.dispatcher import Backlog
+from moongate.namespace.failures import Failure
 from moongate.namespace.handshake import Handshake
+from moongate.namespace.middleware import EventMiddleware
+from moongate.namespace.observers import NOBODY, Listener, Observers
 from moongate.transport.base import Transport
 from moongate.transport.flow import READY
 from moongate.types import DisconnectReason, Event, Room, Sid
 from moongate.wire.outgoing import Outgoing
 from moongate.wire.socketio import Packet
 
-__all__ = ["Connection", "Home", "Link", "Listener", "Socket", "SocketSender"]
-
-Listener: TypeAlias = Callable[..., object]
-"""What `on_any` and `on_any_outgoing` take: called with the event's name and its arguments."""
+__all__ = ["Connection", "Home", "Link", "Socket", "SocketSender"]
 
 
 class Link(Protocol):
@@ -48,9 +48,25 @@ class Connection(Protocol):
 
 
 class Home(Protocol):
-    """The namespace that a socket is in."""
+    """The namespace that a socket is in, which is a `Namespace`: the broadcast to all of its clients."""
 
     name: str
+    params: Mapping[str, Any]
+
+    def emit(self, event: Event, *arguments: Any) -> Awaitable[None]:
+        """Send an event to all clients."""
+
+    async def emit_with_ack(self, event: Event, *arguments: Any) -> list[Any]:
+        """Send an event to all clients and return what each answered."""
+
+    def to(self, *rooms: Room) -> Broadcast:
+        """Return a broadcast to the clients in any of *rooms*."""
+
+    def except_(self, *rooms: Room) -> Broadcast:
+        """Return a broadcast to all clients save those in any of *rooms*."""
+
+    async def fetch_sockets(self) -> list[RemoteSocket]:
+        """Return all clients."""
 
     @property
     def clients(self) -> Clients:
@@ -95,7 +111,7 @@ class Socket:
         self.backlog: Backlog | None = None  # what waits for the handler that runs
         self._connection = connection
         self._data: dict[str, Any] | None = None  # made when first asked for
-        self.incoming: list[Listener] | None = None  # what was given to on_any
+        self.incoming: Observers | None = None  # what was given to on_any and use
         self.outgoing: list[Listener] | None = None  # what was given to on_any_outgoing
         self._pending: PendingAcks | None = None  # only once an acknowledgement was asked for
         self._tasks: set[asyncio.Task[None]] | None = None  # streams and concurrent handlers
@@ -192,11 +208,23 @@ class Socket:
 
     def on_any(self, listener: Listener) -> None:
         """Call *listener* with the name and the arguments of each event from this client, before its handler."""
-        self.incoming = [*(self.incoming or ()), listener]
+        observers = self.incoming or NOBODY
+        self.incoming = Observers((*observers.listeners, listener), observers.middleware)
 
     def off_any(self, listener: Listener | None = None) -> None:
         """Call *listener*, or any that was given to `on_any`, no more."""
-        self.incoming = _without(self.incoming, listener)
+        observers = self.incoming or NOBODY
+        kept = () if listener is None else tuple(other for other in observers.listeners if other != listener)
+        self.incoming = Observers(kept, observers.middleware)
+
+    def use(self, middleware: EventMiddleware) -> None:
+        """Let *middleware* decide over each event from this client, after the listeners of `on_any`.
+
+        It is called with the event's name, its arguments and `call_next`; the handler is called if it awaits
+        `call_next`. Raising WsException tells the client why not.
+        """
+        observers = self.incoming or NOBODY
+        self.incoming = Observers(observers.listeners, (*observers.middleware, middleware))
 
     def on_any_outgoing(self, listener: Listener) -> None:
         """Call *listener* with the name and the arguments of each event to this client, broadcasts included."""
@@ -204,7 +232,8 @@ class Socket:
 
     def off_any_outgoing(self, listener: Listener | None = None) -> None:
         """Call *listener*, or any that was given to `on_any_outgoing`, no more."""
-        self.outgoing = _without(self.outgoing, listener)
+        kept = [] if listener is None else [other for other in self.outgoing or () if other != listener]
+        self.outgoing = kept or None
 
     def disconnect(self, close: bool = False) -> Awaitable[None]:  # noqa: FBT001, FBT002  # as in Socket.IO
         """Put this client out of the namespace; with *close*, out of all its namespaces, and end its connection."""
@@ -233,6 +262,13 @@ class Socket:
     def fail(self, ack_id: int, failure: object) -> None:
         """Answer the client's message *ack_id* with what went wrong."""
         self._clients.runtime.run_in_loop(self.deliver, self.codec.failure(ack_id, failure))
+
+    def tell(self, ack_id: int | None, failure: Failure) -> None:
+        """Say what went wrong: as the answer that was asked for, else as the event `exception`."""
+        if ack_id is None:
+            self.emit("exception", failure)
+        else:
+            self.fail(ack_id, failure)
 
     def violated(self, error: ProtocolError) -> None:
         """The client sent what the protocol does not allow."""
@@ -330,9 +366,3 @@ class SocketSender:
     async def emit_with_ack(self, event: Event, *arguments: Any) -> Any:
         """Send an event and return the client's answer; see `Socket.emit_with_ack`."""
         return await self._socket.emit_with_ack(event, *arguments, timeout=self._timeout)
-
-
-def _without(listeners: list[Listener] | None, listener: Listener | None) -> list[Listener] | None:
-    if listener is None or not listeners:
-        return None
-    return [other for other in listeners if other != listener] or None

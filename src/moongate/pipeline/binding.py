@@ -9,13 +9,13 @@ import msgspec
 from moongate.errors import FieldError, ProtocolError, ValidationFailed
 from moongate.namespace.acks import Ack
 from moongate.namespace.arguments import decode_arguments, raw_arguments
-from moongate.namespace.namespace import Namespace
 from moongate.namespace.socket import Socket
 from moongate.pipeline.params import Parameter, ParameterKind
 from moongate.schema import DECODE_ERRORS, Schema, schema_of
+from moongate.wire.inspection import is_buffer
 from moongate.wire.socketio import Packet
 
-__all__ = ["Bind", "compile_binding", "shared_ack"]
+__all__ = ["Bind", "compile_binding", "shared_ack", "takes_binary"]
 
 Bind: TypeAlias = Callable[[Socket, Packet], tuple[Any, ...]]
 """Returns a handler's arguments; raises ValidationFailed, or ProtocolError for what is not even JSON."""
@@ -34,7 +34,7 @@ class _Values(Protocol):
 _FROM_CLIENT = (ParameterKind.ARGUMENT, ParameterKind.BODY_KEY, ParameterKind.REST)
 
 
-def compile_binding(parameters: Sequence[Parameter], namespace: Namespace, where: str) -> Bind:
+def compile_binding(parameters: Sequence[Parameter], where: str) -> Bind:
     """Return what binds a packet to *parameters*. Raises GatewayError for a type that nothing can be decoded into."""
     from_client = [parameter for parameter in parameters if parameter.kind in _FROM_CLIENT]
     schemas = [
@@ -45,7 +45,17 @@ def compile_binding(parameters: Sequence[Parameter], namespace: Namespace, where
     kinds = [parameter.kind for parameter in parameters]
     if decode is not None and kinds == [ParameterKind.SOCKET, ParameterKind.ARGUMENT]:
         return _socket_and_body(decode, exact)
-    return _general(parameters, namespace, exact if decode is None else _Joint(decode, exact))
+    return _general(parameters, exact if decode is None else _Joint(decode, exact))
+
+
+def takes_binary(parameters: Sequence[Parameter]) -> bool:
+    """Whether the client's first argument may be bytes as a whole."""
+    return any(
+        parameter.index == 0
+        and parameter.kind in (ParameterKind.ARGUMENT, ParameterKind.REST)
+        and is_buffer(parameter.annotation)
+        for parameter in parameters
+    )
 
 
 def _joint_decoder(parameters: Sequence[Parameter], schemas: Sequence[Schema]) -> _Decode | None:
@@ -76,7 +86,7 @@ def _socket_and_body(decode: _Decode, exact: "_Exact") -> Bind:
     return bind
 
 
-def _general(parameters: Sequence[Parameter], namespace: Namespace, values: _Values) -> Bind:
+def _general(parameters: Sequence[Parameter], values: _Values) -> Bind:
     """Bind parameters of every kind in any order."""
     kinds = tuple(parameter.kind for parameter in parameters)
 
@@ -87,7 +97,7 @@ def _general(parameters: Sequence[Parameter], namespace: Namespace, values: _Val
             if kind is ParameterKind.SOCKET:
                 arguments.append(socket)
             elif kind is ParameterKind.NAMESPACE:
-                arguments.append(namespace)
+                arguments.append(socket.namespace)
             elif kind is ParameterKind.ACK:
                 arguments.append(shared_ack(socket, packet))
             elif kind is ParameterKind.REST:

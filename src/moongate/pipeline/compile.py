@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 import msgspec
 
 from moongate.errors import ProtocolError
-from moongate.namespace.namespace import Invoke, Namespace
+from moongate.namespace.handlers import Invoke
 from moongate.namespace.socket import Socket
-from moongate.pipeline.binding import Bind, compile_binding, shared_ack
+from moongate.pipeline.binding import Bind, compile_binding, shared_ack, takes_binary
 from moongate.pipeline.params import Parameter, ParameterKind
 from moongate.pipeline.reply import Replier
 from moongate.wire.socketio import Packet
@@ -32,6 +32,8 @@ class CompiledHandler(msgspec.Struct, frozen=True):
     answers_itself: bool
     """Whether it has an `Ack` parameter, so that its result is no answer."""
     concurrent: bool
+    takes_binary: bool
+    """Whether its first argument may be bytes, so that it is for binary messages of bare clients."""
 
     def result(self, socket: Socket, packet: Packet) -> Any:
         """Call the handler; its result may be awaitable or a stream."""
@@ -41,19 +43,20 @@ class CompiledHandler(msgspec.Struct, frozen=True):
 def compile_handler(
     method: _Method,
     parameters: Sequence[Parameter],
-    namespace: Namespace,
     *,
     where: str,
     threaded: bool,
     concurrent: bool,
+    error_cause: bool,
 ) -> CompiledHandler:
     """Compile one handler; `where` names it in errors and in the log. Raises GatewayError for types that cannot be."""
     return CompiledHandler(
         method=_callable(method, parameters, threaded=threaded),
-        bind=compile_binding(parameters, namespace, where),
-        replier=Replier(where, error_cause=namespace.clients.runtime.settings.error_cause),
+        bind=compile_binding(parameters, where),
+        replier=Replier(where, error_cause=error_cause),
         answers_itself=any(parameter.kind is ParameterKind.ACK for parameter in parameters),
         concurrent=concurrent,
+        takes_binary=takes_binary(parameters),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from moongate.errors import EncodeError, WsException
-from moongate.namespace.failures import INTERNAL, Failure, cause_of, failure_of
+from moongate.namespace.failures import INTERNAL, cause_of, failure_of
 from moongate.namespace.socket import Socket
 from moongate.wire.socketio import Packet
 
@@ -55,17 +55,10 @@ class Replier:
         cause = cause_of(packet.event, packet) if self._error_cause else None
         failure = failure_of(error, cause, where=self._where, sid=socket.id)
         try:
-            self._tell(socket, packet.ack_id, failure)
+            socket.tell(packet.ack_id, failure)
         except EncodeError:
             _LOGGER.exception("%s: what %r says cannot be sent to client %s", self._where, error, socket.id)
-            self._tell(socket, packet.ack_id, {"status": "error", "message": _message(error)})
-
-    @staticmethod
-    def _tell(socket: Socket, ack_id: int | None, failure: Failure) -> None:
-        if ack_id is None:
-            socket.emit("exception", failure)
-        else:
-            socket.fail(ack_id, failure)
+            socket.tell(packet.ack_id, {"status": "error", "message": _message(error)})
 
     async def stream(self, socket: Socket, packet: Packet, items: Any) -> None:
         """Emit each item of an asynchronous iterator under its own event or the handler's; acknowledge at its end.

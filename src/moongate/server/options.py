@@ -20,6 +20,12 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The certificate chain (PEM). With it the server speaks TLS."""
     ssl_keyfile: Path | None = None
     """The private key of the certificate (PEM)."""
+    loop: str = "auto"
+    """The event loop: `asyncio`, `uvloop`, or `auto`, which is uvloop where it is installed."""
+    forwarded_allow_ips: str | None = None
+    """The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: addresses and networks, with commas
+    between them; `*` is whoever connects, which a UNIX socket needs. None is the environment's `FORWARDED_ALLOW_IPS`,
+    and this machine if there is none."""
     log_level: str = "info"
     """What is logged: `trace`, `debug`, `info`, `warning`, `error` or `critical` and above."""
     reload: bool = False

@@ -55,6 +55,9 @@ def _command(import_string: str, options: ServeOptions) -> list[str]:
         command += ["--host", options.host, "--port", str(options.port)]
     else:
         command += ["--uds", options.uds]
+    command += ["--loop", options.loop]
+    if options.forwarded_allow_ips is not None:
+        command += ["--forwarded-allow-ips", options.forwarded_allow_ips]
     if options.ssl_certfile is not None:
         command += ["--ssl-certfile", str(options.ssl_certfile), "--ssl-keyfile", str(options.ssl_keyfile)]
     return command

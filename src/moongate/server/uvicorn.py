@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import Awaitable
 from functools import partial
+from http import HTTPStatus
 from types import FrameType
 from typing import Any, Protocol, cast
 from urllib.parse import unquote
@@ -14,7 +15,7 @@ from urllib.parse import unquote
 from moongate.config import Settings
 from moongate.errors import MissingExtraError
 from moongate.server.options import ServeOptions
-from moongate.transport.base import Receiver, Refused, Request
+from moongate.transport.base import Accepted, Refused, Request
 from moongate.transport.flow import Cork
 
 try:
@@ -22,7 +23,9 @@ try:
     from picows.picows import WSProtocol  # type: ignore[attr-defined]  # not in picows' stubs
     from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
-    from moongate.transport.picows import open_connection
+    from moongate.server.http import HttpProtocol
+    from moongate.server.proxies import Proxies
+    from moongate.transport.opening import open_connection
 except ImportError as _missing:
     raise MissingExtraError("Serving", extra="standard") from _missing
 
@@ -47,7 +50,7 @@ class Served(Protocol):
     def handles(self, path: str) -> bool:
         """Whether WebSocket requests for *path* are its own; all others are for the application beside it."""
 
-    def accept_websocket(self, request: Request) -> Receiver | Awaitable[Receiver]:
+    def accept_websocket(self, request: Request) -> Accepted | Awaitable[Accepted]:
         """Return who receives the messages of a new connection; raises Refused."""
 
     async def stop(self) -> None:
@@ -77,13 +80,23 @@ class _Connection(WSProtocol):  # type: ignore[misc]  # a Cython class
 class _Entry(asyncio.Protocol):
     """What uvicorn gives each WebSocket request to (its `ws=` option). It hands the connection on at once."""
 
-    def __init__(self, served: Served, *, config: uvicorn.Config, server_state: Any, app_state: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        served: Served,
+        proxies: Proxies,
+        *,
+        config: uvicorn.Config,
+        server_state: Any,
+        app_state: dict[str, Any],
+    ) -> None:
         self._served = served
+        self._proxies = proxies
         self._config = config
         self._server_state = server_state
         self._app_state = app_state
         self._stream: asyncio.Transport = None  # type: ignore[assignment]  # set by connection_made
         self._admission: asyncio.Task[None] | None = None
+        self._has_request = False  # whether the request's head has come
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Uvicorn hands over an open connection."""
@@ -91,11 +104,12 @@ class _Entry(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Uvicorn hands over the request's head."""
-        if self._admission is not None:
+        if self._has_request:
             self._stream.close()  # a client must not send before the handshake is answered
             return
+        self._has_request = True
         line, _, head = data.partition(b"\r\n")
-        path, _, query = line.split(b" ")[1].decode("latin-1").partition("?")
+        path, _, query = line.split(b" ")[1].decode("latin-1").partition("#")[0].partition("?")
         path = unquote(path)
         if not self._served.handles(path):
             self._hand_to_uvicorn(data)
@@ -103,18 +117,23 @@ class _Entry(asyncio.Protocol):
         secure = self._stream.get_extra_info("sslcontext") is not None
         peer = self._stream.get_extra_info("peername")
         request = Request(path, query, head[:-2], tuple(peer[:2]) if peer else None, secure=secure)
+        if b"\nx-forwarded-" in data:
+            self._proxies.apply(request)
         try:
+            if not line.startswith(b"GET "):
+                raise Refused(400, b"Bad handshake method", "text/html")
             key = _handshake_key(request)
-            receiver = self._served.accept_websocket(request)
+            accepted = self._served.accept_websocket(request)
         except Refused as refusal:
             self._refuse(refusal)
             return
-        if isinstance(receiver, Awaitable):
+        if not isinstance(accepted, Accepted):
             self._server_state.connections.add(self)
-            self._admission = asyncio.get_running_loop().create_task(self._admit(receiver, key))
+            self._admission = asyncio.get_running_loop().create_task(self._admit(request, accepted, key))
         else:
-            # Uvicorn sets this entry as the stream's protocol after it was called, so picows' has to come later.
-            asyncio.get_running_loop().call_soon(self._stream.set_protocol, self._open(receiver, key))
+            # Uvicorn sets this entry as the protocol of the stream after it was called, so that of picows comes later,
+            # and with it the answer to the handshake: the client may send as soon as it has that.
+            asyncio.get_running_loop().call_soon(self._switch, request, accepted, key)
 
     def connection_lost(self, _: Exception | None) -> None:
         """The client left before it was let in."""
@@ -126,9 +145,9 @@ class _Entry(asyncio.Protocol):
         """The server stops."""
         self._stream.close()
 
-    async def _admit(self, admission: Awaitable[Receiver], key: bytes) -> None:
+    async def _admit(self, request: Request, admission: Awaitable[Accepted], key: bytes) -> None:
         try:
-            receiver = await admission
+            accepted = await admission
         except Refused as refusal:
             self._refuse(refusal)
         except Exception:
@@ -136,16 +155,17 @@ class _Entry(asyncio.Protocol):
             self._refuse(Refused(500, b'{"status":"error","message":"Internal server error"}'))
         else:
             self._server_state.connections.discard(self)
-            self._stream.set_protocol(self._open(receiver, key))  # at once: the client may send from now on
+            self._switch(request, accepted, key)
 
-    def _open(self, receiver: Receiver, key: bytes) -> _Connection:
-        """Give the connection to picows, with a handshake of the form that it understands."""
-        handshake = (
-            b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %b\r\n\r\n" % key
-        )
+    def _switch(self, request: Request, accepted: Accepted, key: bytes) -> None:
+        """Let picows serve the connection from now on, if it is still there."""
+        if not self._stream.is_closing():
+            self._stream.set_protocol(self._open(request, accepted, key))
+
+    def _open(self, request: Request, accepted: Accepted, key: bytes) -> _Connection:
+        """Give the connection to picows."""
         connection: _Connection = open_connection(
-            self._stream, handshake, receiver, self._served.cork, self._served.settings, _Connection
+            self._stream, key, request, accepted, self._served.cork, self._served.settings, _Connection
         )
         connection.connections = self._server_state.connections
         connection.connections.add(connection)
@@ -167,8 +187,15 @@ class _Entry(asyncio.Protocol):
         """Answer the request without opening anything."""
         headers = b"".join(b"%b: %b\r\n" % (name.encode(), value.encode()) for name, value in refusal.headers)
         self._stream.write(
-            b"HTTP/1.1 %d Refused\r\ncontent-type: %b\r\ncontent-length: %d\r\n%bconnection: close\r\n\r\n%b"
-            % (refusal.status, refusal.content_type.encode(), len(refusal.body), headers, refusal.body)
+            b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\ncontent-length: %d\r\n%bconnection: close\r\n\r\n%b"
+            % (
+                refusal.status,
+                HTTPStatus(refusal.status).phrase.encode(),
+                refusal.content_type.encode(),
+                len(refusal.body),
+                headers,
+                refusal.body,
+            )
         )
         self._stream.close()
 
@@ -223,13 +250,17 @@ def create_server(served: Served, options: ServeOptions) -> uvicorn.Server:
         uds=options.uds,
         ssl_certfile=options.ssl_certfile,
         ssl_keyfile=options.ssl_keyfile,
+        loop=options.loop,
+        http=HttpProtocol,
+        forwarded_allow_ips=options.forwarded_allow_ips,
         log_level=options.log_level,
         log_config=None,
         access_log=options.log_level in ("debug", "trace"),
         lifespan="on",
-        ws=cast("type[asyncio.Protocol]", partial(_Entry, served)),
         timeout_graceful_shutdown=max(1, round(served.settings.shutdown_timeout)),
     )
+    entry = partial(_Entry, served, Proxies(config.forwarded_allow_ips))
+    config.ws = cast("type[asyncio.Protocol]", entry)
     return _Server(config, served)
 
 

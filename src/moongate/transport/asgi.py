@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from moongate.config import Settings, TransportName
-from moongate.transport.base import Acceptor, Receiver, Refused, Request
+from moongate.transport.base import NO_STATUS, Accepted, Acceptor, Receiver, Refused, Request
 from moongate.transport.flow import READY, Cork
 from moongate.types import Receive, Scope, Send
 from moongate.wire.outgoing import Outgoing
@@ -20,7 +20,7 @@ _CLOSE_TIMEOUT = 5.0
 """Seconds that the host has to tell of the end of a connection that this side closed."""
 
 # Close codes (RFC 6455 section 7.4.1).
-_NO_STATUS = 1005
+_NORMAL = 1000
 _ABNORMAL_CLOSURE = 1006
 _POLICY = 1008
 _TOO_BIG = 1009
@@ -30,7 +30,7 @@ class AsgiTransport:
     """One WebSocket connection of the host. What is sent goes out in order by one writer, a task only then."""
 
     __slots__ = (
-        "_close", "_cork", "_deadline", "_drained", "_queue", "_queued", "_resumed", "_send", "_settings", "_writer",
+        "_close", "_cork", "_drained", "_queue", "_queued", "_reading", "_resumed", "_send", "_settings", "_writer",
         "receiver",
     )  # fmt: skip
 
@@ -45,7 +45,7 @@ class AsgiTransport:
         self._queued = 0  # the sum of their bytes
         self._writer: asyncio.Task[None] | None = None  # while there is something to send
         self._close: tuple[int, str] | None = None  # what this side closed with
-        self._deadline: asyncio.Timeout | None = None  # of the connection, once this side has closed it
+        self._reading: asyncio.Timeout | None = None  # what ends it once this side has closed the connection
         self._resumed: asyncio.Event | None = None  # only while reading is paused
         self._drained: asyncio.Future[None] | None = None  # only while somebody waits for the host to take more
 
@@ -64,7 +64,8 @@ class AsgiTransport:
 
     def send(self, message: Outgoing) -> None:
         """Send a message that was encoded before, its attachments right behind it."""
-        self.send_text(message.text)
+        if message.text is not None:
+            self.send_text(message.text)
         for attachment in message.attachments:
             self.send_bytes(attachment)
 
@@ -138,35 +139,53 @@ class AsgiTransport:
         """Send what waits, then close."""
         if self._close is not None:
             return
-        self._enqueue({"type": "websocket.close", "code": code, "reason": reason}, 0)
+        told = _NORMAL if code == NO_STATUS else code  # ASGI knows no close without a code
+        self._enqueue({"type": "websocket.close", "code": told, "reason": reason}, 0)
         self._close = (code, reason)
         self.flush()
         self.resume_reading()
-        if self._deadline is not None:
-            self._deadline.reschedule(asyncio.get_running_loop().time() + _CLOSE_TIMEOUT)
+        if self._reading is not None:
+            self._reading.reschedule(asyncio.get_running_loop().time())
 
     async def run(self, receive: Receive) -> None:
         """Hand what the host receives to the receiver, until the connection is gone. *receive* is ASGI's."""
         code, reason = _ABNORMAL_CLOSURE, ""
+        self._reading = reading = asyncio.timeout(None)
         try:
-            async with asyncio.timeout(None) as self._deadline:
+            async with reading:
                 self.receiver.on_open(self)
                 code, reason = await self._pump(receive)
         except TimeoutError:
-            _LOGGER.debug("the host did not tell of the end of a connection")
+            if not reading.expired():
+                raise
+            code, reason = await self._await_end(receive)
         finally:
-            self._deadline = None
+            self._reading = None
             if self._close is not None and code == _ABNORMAL_CLOSURE:
                 code, reason = self._close
             self._drop()
             self.receiver.on_closed(code, reason)
+
+    async def _await_end(self, receive: Receive) -> tuple[int, str]:
+        """Return what the host says of the end of a connection that this side has closed.
+
+        It is asked only when it has the close: granian does not send one while it is asked for a message.
+        """
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
+                if self._writer is not None:
+                    await asyncio.wait([self._writer])
+                return await self._pump(receive)
+        except TimeoutError:
+            _LOGGER.debug("the host did not tell of the end of a connection")
+            return _ABNORMAL_CLOSURE, ""
 
     async def _pump(self, receive: Receive) -> tuple[int, str]:
         """Return the code and the reason with which the connection was closed."""
         while True:
             message = await receive()
             if message["type"] == "websocket.disconnect":
-                return message.get("code", _NO_STATUS), message.get("reason") or ""
+                return message.get("code", NO_STATUS), message.get("reason") or ""
             if self._close is None:
                 self._take(message.get("text"), message.get("bytes"))
             if self._resumed is not None:
@@ -189,14 +208,15 @@ async def serve_websocket(acceptor: Acceptor, request: Request, scope: Scope, re
     if (await receive())["type"] != "websocket.connect":
         return
     try:
-        receiver = acceptor.accept_websocket(request)
-        if isinstance(receiver, Awaitable):
-            receiver = await receiver
+        accepted = acceptor.accept_websocket(request)
+        if not isinstance(accepted, Accepted):
+            accepted = await accepted
     except Refused as refusal:
         await _refuse(refusal, scope, send)
         return
-    await send({"type": "websocket.accept"})
-    await AsgiTransport(receiver, send, acceptor.cork, acceptor.settings).run(receive)
+    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in accepted.headers]
+    await send({"type": "websocket.accept", "subprotocol": accepted.subprotocol, "headers": headers})
+    await AsgiTransport(accepted.receiver, send, acceptor.cork, acceptor.settings).run(receive)
 
 
 async def _refuse(refusal: Refused, scope: Scope, send: Send) -> None:

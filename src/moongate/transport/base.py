@@ -4,12 +4,18 @@ from collections.abc import Awaitable
 from typing import Protocol
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from moongate.config import Settings, TransportName
 from moongate.errors import MoongateError
 from moongate.transport.flow import Cork
 from moongate.wire.outgoing import Outgoing
 
-__all__ = ["Acceptor", "OpenTransport", "Receiver", "Refused", "Request", "Transport"]
+__all__ = ["NO_STATUS", "Accepted", "Acceptor", "OpenTransport", "Receiver", "Refused", "Request", "Transport"]
+
+
+NO_STATUS: int = 1005
+"""Stands for a close frame without a code (RFC 6455 section 7.1.5)."""
 
 
 class Transport(Protocol):
@@ -47,7 +53,10 @@ class Transport(Protocol):
         """Take messages again."""
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Send what is waiting, then close. `code` is a WebSocket close code (RFC 6455 section 7.4)."""
+        """Send what is waiting, then close. `code` is a WebSocket close code (RFC 6455 section 7.4).
+
+        NO_STATUS says none, where the host can; others say 1000.
+        """
 
 
 class OpenTransport(Transport, Protocol):
@@ -151,6 +160,16 @@ class Refused(MoongateError):
         self.headers = headers
 
 
+class Accepted(msgspec.Struct, frozen=True):
+    """A WebSocket request is accepted: who receives the messages, and what the answer to the request says beside."""
+
+    receiver: Receiver
+    headers: tuple[tuple[str, str], ...] = ()
+    """Names and values that the answer carries (status 101); checked, so that they can be written as they are."""
+    subprotocol: str | None = None
+    """What was agreed on (RFC 6455 section 1.9), one of those that the client asked for."""
+
+
 class Acceptor(Protocol):
     """What decides over WebSocket requests on the application's paths, and what its connections share."""
 
@@ -160,5 +179,5 @@ class Acceptor(Protocol):
     def cork(self) -> Cork:
         """What joins the writes of all connections."""
 
-    def accept_websocket(self, request: Request) -> Receiver | Awaitable[Receiver]:
+    def accept_websocket(self, request: Request) -> Accepted | Awaitable[Accepted]:
         """Return who receives the messages of this connection; raises (or its awaitable raises) Refused."""

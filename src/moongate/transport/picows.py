@@ -1,25 +1,28 @@
-"""WebSocket connections by picows, the fast path under our own server. The only file that imports picows."""
+"""WebSocket connections by picows, the fast path under our own server."""
 
 import asyncio
-import logging
 import os
-import socket
-import sys
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
-from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from moongate.config import Settings, TransportName
 from moongate.errors import PayloadTooLarge, ProtocolError
-from moongate.transport.base import Receiver
+from moongate.transport.base import NO_STATUS, Receiver
 from moongate.transport.flow import READY, Cork
 from moongate.wire.outgoing import Outgoing
-from moongate.wire.websocket import PING_FRAME, Assembler, binary_frame, pong_frame, text_frame
+from moongate.wire.websocket import (
+    PING_FRAME,
+    Assembler,
+    InvalidText,
+    binary_frame,
+    is_close_code,
+    pong_frame,
+    text_frame,
+)
 
-__all__ = ["PicowsTransport", "open_connection"]
-
-_LOGGER = logging.getLogger("moongate.transport")
+__all__ = ["PicowsTransport"]
 
 _TEXT = WSMsgType.TEXT
 _PING = WSMsgType.PING
@@ -28,15 +31,11 @@ _PONG = WSMsgType.PONG
 _CLOSE_TIMEOUT = 5.0
 """Seconds that the peer has to answer a close frame before the connection is cut."""
 
-_READ_BUFFER = 2048
-"""Bytes of the read buffer of a new connection; it grows with the messages that come."""
-
 _AWAIT_AFTER = 64
 """How many unflushed messages make an awaited `emit` flush them and let the event loop take a turn."""
 
 # Close codes (RFC 6455 section 7.4.1).
 _PROTOCOL_ERROR = 1002
-_NO_STATUS = 1005
 _ABNORMAL_CLOSURE = 1006
 _INVALID_TEXT = 1007
 _TOO_BIG = 1009
@@ -45,38 +44,12 @@ _DATA = {WSMsgType.CONTINUATION: 0x0, WSMsgType.TEXT: 0x1, WSMsgType.BINARY: 0x2
 """Opcodes of data frames (RFC 6455 section 5.2)."""
 
 
-class _PicowsLog:
-    """What picows logs to. It is no `logging.Logger`, for which picows would make a child for every connection."""
-
-    def isEnabledFor(self, _: int) -> bool:  # noqa: N802  # the name that picows calls
-        """Nothing at the debug level, which is all that picows asks for."""
-        return False
-
-    def info(self, *_: object) -> None:
-        """Connections are logged by the layers that know what they are for."""
-
-    debug = log = info
-
-    def error(self, message: str, *arguments: object) -> None:
-        """A peer broke RFC 6455: its fault, and it is told so by the close code."""
-        _LOGGER.debug(message, *arguments)
-
-    warning = error
-
-    def exception(self, message: str, *arguments: object) -> None:
-        """One of our callbacks failed."""
-        _LOGGER.log(logging.ERROR, message, *arguments, exc_info=sys.exception())
-
-
-_PICOWS_LOG = _PicowsLog()
-
-
 class PicowsTransport(WSListener):
     """One WebSocket connection: picows reads and parses, frames that go out are corked here."""
 
     __slots__ = (
-        "_assembler", "_close", "_connection", "_cork", "_descriptor", "_direct", "_drained", "_pending", "_settings",
-        "_stream", "receiver",
+        "_assembler", "_close", "_connection", "_cork", "_deaf", "_descriptor", "_direct", "_drained", "_pending",
+        "_pong", "_settings", "_stream", "receiver",
     )  # fmt: skip
 
     name: TransportName = "websocket"
@@ -87,6 +60,7 @@ class PicowsTransport(WSListener):
         self._cork = cork
         self._settings = settings
         self._pending: list[bytes] = []  # frames of this turn
+        self._pong: bytes | None = None  # the last answer to a ping
         self._connection: WSTransport  # picows' side; there when the connection is open
         self._stream: Any = None  # the event loop's transport; None before it is open and after it is gone
         self._descriptor = -1  # the socket's, to send on directly; -1 where that is impossible
@@ -94,6 +68,7 @@ class PicowsTransport(WSListener):
         self._assembler: Assembler | None = None  # only for peers that send fragments
         self._drained: asyncio.Future[None] | None = None  # only while somebody waits for the peer to take more
         self._close: tuple[int, str] | None = None  # what this side closed with
+        self._deaf = False  # either side has closed: what still comes is ignored
 
     @property
     def writable(self) -> bool:
@@ -181,7 +156,8 @@ class PicowsTransport(WSListener):
             return
         self.flush()
         self._close = (code, reason)
-        self._connection.send_close(WSCloseCode(code), reason.encode())
+        self._deaf = True
+        self._send_close(code, reason)
         self.resume_reading()
         asyncio.get_running_loop().call_later(_CLOSE_TIMEOUT, self._connection.disconnect, False)  # picows: graceful
 
@@ -197,10 +173,10 @@ class PicowsTransport(WSListener):
 
     def on_ws_frame(self, connection: WSTransport, frame: WSFrame) -> None:
         """A frame came: almost always a whole text message."""
-        if connection.is_close_frame_sent and frame.msg_type is not WSMsgType.CLOSE:
-            return
+        if (self._deaf or connection.is_close_frame_sent) and frame.msg_type is not WSMsgType.CLOSE:
+            return  # picows sends a close frame of its own to a peer that breaks the framing
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
-            self.close(_PROTOCOL_ERROR, "reserved bits are set")
+            self._take_reserved(frame)
         elif frame.msg_type is _TEXT and frame.fin and self._assembler is None:
             data = frame.get_payload_as_bytes()
             if data.isascii() or self._is_utf8(data):
@@ -208,17 +184,22 @@ class PicowsTransport(WSListener):
         else:
             self._take(frame)
 
+    def _take_reserved(self, frame: WSFrame) -> None:
+        """Nothing was agreed on that reserved bits could mean (RFC 6455 section 5.2)."""
+        del frame
+        self.close(_PROTOCOL_ERROR, "reserved bits are set")
+
     def _take(self, frame: WSFrame) -> None:
         """Handle every kind of frame that is not a whole text message."""
         opcode = frame.msg_type
         if opcode in _DATA:
             self._take_data(_DATA[opcode], frame.get_payload_as_bytes(), fin=bool(frame.fin))
         elif opcode is _PING:
-            self._send_frame(pong_frame(frame.get_payload_as_bytes()))
+            self._answer_ping(frame.get_payload_as_bytes())
         elif opcode is _PONG:
             self.receiver.on_pong()
         else:
-            self._answer_close()
+            self._take_close(frame.get_payload_as_bytes())
 
     def _take_data(self, opcode: int, payload: bytes, *, fin: bool) -> None:
         if self._assembler is None:
@@ -227,6 +208,8 @@ class PicowsTransport(WSListener):
             message = self._assembler.feed(opcode, payload, fin=fin)
         except PayloadTooLarge as error:
             self.close(_TOO_BIG, str(error))
+        except InvalidText as error:
+            self.close(_INVALID_TEXT, str(error))
         except ProtocolError as error:
             self.close(_PROTOCOL_ERROR, str(error))
         else:
@@ -234,10 +217,21 @@ class PicowsTransport(WSListener):
                 return
             self._assembler = None
             is_text, data = message
-            if not is_text:
-                self.receiver.on_bytes(data)
-            elif self._is_utf8(data):
-                self.receiver.on_text(data)
+            self._deliver(data, is_text=is_text)
+
+    def _deliver(self, data: bytes, *, is_text: bool) -> None:
+        """Hand over a message that came in fragments or is binary."""
+        if is_text:
+            self.receiver.on_text(data)
+        else:
+            self.receiver.on_bytes(data)
+
+    def _answer_ping(self, payload: bytes) -> None:
+        """Answer a ping. Of several in a row only the newest needs it (RFC 6455 section 5.5.3)."""
+        if self._pending and self._pending[-1] is self._pong:
+            self._pending.pop()
+        self._pong = pong_frame(payload)
+        self._send_frame(self._pong)
 
     def _is_utf8(self, data: bytes) -> bool:
         """Whether *data* is UTF-8; if not, the connection closes (RFC 6455 section 8.1)."""
@@ -248,17 +242,29 @@ class PicowsTransport(WSListener):
             return False
         return True
 
-    def _answer_close(self) -> None:
+    def _take_close(self, payload: bytes) -> None:
+        """The peer closes. What its last messages are answered with at once leaves before the close frame."""
+        self._deaf = True
+        code = int.from_bytes(payload[:2]) if payload else NO_STATUS
+        if payload and not is_close_code(code):
+            self.close(_PROTOCOL_ERROR, f"{code} is no close code")
+        asyncio.get_running_loop().call_soon(self._answer_close, code)
+
+    def _answer_close(self, code: int) -> None:
         """Answer the peer's close frame with its own code, unless ours came first (RFC 6455 section 5.5.1)."""
-        if self._close is None and not self._connection.is_close_frame_sent:
+        if self._stream is None:
+            return
+        if self._close is None:
             self.flush()
-            self._close = _received_close(self._connection) or (_NO_STATUS, "")
-            code, _ = self._close
-            if code == _NO_STATUS:
-                self._connection.send(WSMsgType.CLOSE, b"")
-            else:
-                self._connection.send_close(WSCloseCode(code))
+            self._close = (code, "")
+            self._send_close(code, "")
         self._connection.disconnect()
+
+    def _send_close(self, code: int, reason: str) -> None:
+        if code == NO_STATUS:
+            self._connection.send(WSMsgType.CLOSE, b"")
+        else:
+            self._connection.send_close(WSCloseCode(code), reason.encode())
 
     def on_ws_disconnected(self, connection: WSTransport) -> None:
         """The connection is gone."""
@@ -300,70 +306,4 @@ def _received_close(connection: WSTransport) -> tuple[int, str] | None:
         return None
     # picows hands codes that it has no name for through as plain numbers.
     code = getattr(handshake.recv.code, "value", handshake.recv.code)
-    return code or _NO_STATUS, handshake.recv.reason or ""
-
-
-class _UnixSocket:
-    """A stream whose socket ignores TCP's options, which picows sets whatever the socket's family is."""
-
-    def __init__(self, stream: asyncio.Transport) -> None:
-        self._stream = stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        value = self._stream.get_extra_info(name, default)
-        return _OptionlessSocket(value.fileno()) if name == "socket" else value
-
-
-class _OptionlessSocket:
-    """A socket's number, and options that do nothing."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def fileno(self) -> int:
-        return self._descriptor
-
-    def setsockopt(self, *_: object) -> None:
-        """UNIX sockets have no TCP options to set."""
-
-    def getsockopt(self, *_: object) -> int:
-        """Every option reads as zero."""
-        return 0
-
-
-def open_connection(  # noqa: PLR0917  # each is another kind of thing
-    stream: asyncio.Transport, handshake: bytes, receiver: Receiver, cork: Cork, settings: Settings, protocol: type
-) -> Any:
-    """Answer a WebSocket handshake on *stream* and connect it to *receiver*.
-
-    *handshake* is the request's head, already checked by the server above; *protocol* is a subclass of picows'
-    WSProtocol that knows what that server wants of its connections. Returns the protocol that the stream has to be
-    given next.
-    """
-    listener = PicowsTransport(receiver, cork, settings)
-    connection = protocol(
-        None,
-        "/",
-        False,  # the server's side
-        lambda _: listener,
-        _PICOWS_LOG,
-        True,  # close if a callback fails
-        None,  # the handshake is here already
-        False,  # the sessions above keep the heartbeat
-        None,
-        None,
-        WSAutoPingStrategy.PING_WHEN_IDLE,
-        False,  # pongs are answered behind what is corked
-        settings.max_payload,
-        None,
-        _READ_BUFFER,
-    )
-    is_unix = stream.get_extra_info("socket").family == socket.AF_UNIX
-    connection.connection_made(_UnixSocket(stream) if is_unix else stream)
-    buffer = connection.get_buffer(len(handshake))
-    buffer[: len(handshake)] = handshake
-    connection.buffer_updated(len(handshake))
-    return connection
+    return code or NO_STATUS, handshake.recv.reason or ""

@@ -1,8 +1,9 @@
 """Long-polling: messages go out as the answer to a GET that waits for them, and come in by POST."""
 
 import asyncio
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 from moongate.config import TransportName
 from moongate.errors import ProtocolError
@@ -12,7 +13,10 @@ from moongate.types import Receive
 from moongate.wire.engineio import CLOSE, NOOP, decode_payload, encode_payload
 from moongate.wire.outgoing import Outgoing
 
-__all__ = ["Misuse", "PollingTransport"]
+__all__ = ["Bodies", "Misuse", "PollingTransport"]
+
+_GOODBYE = ((True, NOOP), (True, CLOSE))
+"""What a poll gets that comes when all has been said; Node's server words it so."""
 
 _TURN = 512
 """How many packets of one POST are handled before other clients get a turn."""
@@ -22,18 +26,55 @@ class Misuse(ProtocolError):
     """A client broke a rule of long-polling, such as one request of a kind at a time."""
 
 
+class Bodies(Protocol):
+    """How packets, each told to be text or binary, are written into the bodies of requests and answers."""
+
+    accepts_binary: bool
+    """Whether a client may send a body that is no text."""
+
+    def encode(self, packets: Sequence[tuple[bool, bytes]]) -> bytes:
+        """Join packets."""
+
+    def decode(self, body: bytes, *, is_binary: bool) -> Iterator[tuple[bool, bytes]]:
+        """Split a body into packets; raises ProtocolError."""
+
+    def is_binary(self, body: bytes) -> bool:
+        """Whether a body that was encoded is no text."""
+
+
+class _TextBodies:
+    """The bodies of revision 4, which are always text."""
+
+    accepts_binary = False
+
+    def encode(self, packets: Sequence[tuple[bool, bytes]]) -> bytes:
+        return encode_payload(packets)
+
+    def decode(self, body: bytes, *, is_binary: bool) -> Iterator[tuple[bool, bytes]]:
+        del is_binary
+        return decode_payload(body)
+
+    def is_binary(self, body: bytes) -> bool:
+        del body
+        return False
+
+
+_TEXT_BODIES = _TextBodies()
+
+
 class PollingTransport:
     """The messages of one client that polls. What is sent while no poll waits is kept for the next one."""
 
     __slots__ = (
-        "_closed", "_cork", "_drained", "_high_water", "_packets", "_poll", "_posting", "_resumed", "_size", "parted",
-        "receiver",
+        "_closed", "_cork", "_drained", "_high_water", "_packets", "_poll", "_posting", "_resumed", "_size", "bodies",
+        "parted", "receiver",
     )  # fmt: skip
 
     name: TransportName = "polling"
 
-    def __init__(self, receiver: Receiver, cork: Cork, high_water: int) -> None:
+    def __init__(self, receiver: Receiver, cork: Cork, high_water: int, bodies: Bodies = _TEXT_BODIES) -> None:
         self.receiver: Receiver = receiver
+        self.bodies: Bodies = bodies
         self._cork = cork
         self._high_water = high_water
         self.parted: bool = False  # the goodbye has been fetched
@@ -70,7 +111,8 @@ class PollingTransport:
 
     def send(self, message: Outgoing) -> None:
         """Send a message that was encoded before, its attachments right behind it."""
-        self._enqueue(message.text, is_text=True)
+        if message.text is not None:
+            self._enqueue(message.text, is_text=True)
         for attachment in message.attachments:
             self._enqueue(attachment, is_text=False)
 
@@ -85,7 +127,7 @@ class PollingTransport:
     def flush(self) -> None:
         """Answer the poll that waits with what there is."""
         if self._packets and self._poll is not None:
-            self._poll.set_result(encode_payload(self.take()))
+            self._poll.set_result(self.bodies.encode(self.take()))
             self._poll = None
 
     def drained(self) -> Awaitable[None]:
@@ -122,7 +164,7 @@ class PollingTransport:
         self.flush()
         self._closed = True
         if self._poll is not None:
-            self._poll.set_result(CLOSE)
+            self._poll.set_result(self.bodies.encode(((True, CLOSE),)))
             self._poll = None
             self.parted = True
         self._release_drained()
@@ -149,10 +191,10 @@ class PollingTransport:
         if self._poll is not None:
             raise Misuse("one poll at a time", "a second one")
         if self._packets:
-            return encode_payload(self.take())
+            return self.bodies.encode(self.take())
         if self._closed:
             self.parted = True
-            return CLOSE
+            return self.bodies.encode(_GOODBYE)
         poll = self._poll = asyncio.get_running_loop().create_future()
         watch = asyncio.ensure_future(_disconnected(receive))
         try:
@@ -174,9 +216,9 @@ class PollingTransport:
         finally:
             self._posting = False
 
-    async def deliver(self, body: bytes) -> None:
+    async def deliver(self, body: bytes, *, is_binary: bool = False) -> None:
         """Hand the packets of a POST to the receiver; returns when it can take more. Raises ProtocolError."""
-        for number, (is_text, data) in enumerate(decode_payload(body), 1):
+        for number, (is_text, data) in enumerate(self.bodies.decode(body, is_binary=is_binary), 1):
             if is_text:
                 self.receiver.on_text(data)
             else:

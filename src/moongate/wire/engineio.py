@@ -11,8 +11,8 @@ from moongate.config import TransportName
 from moongate.errors import ProtocolError
 
 __all__ = [
-    "CLOSE", "MESSAGE_TYPE", "NOOP", "PING", "PONG", "PROBE_ANSWER", "PROBE_PING", "UPGRADE",
-    "ErrorCode", "Handshake", "decode_payload", "encode_payload", "error_body",
+    "BINARY_MARK", "CLOSE", "MESSAGE_TYPE", "NOOP", "PING", "PONG", "PROBE_ANSWER", "PROBE_PING", "UPGRADE",
+    "ErrorCode", "Handshake", "decode_binary", "decode_payload", "encode_payload", "error_body", "error_text",
 ]  # fmt: skip
 
 MESSAGE_TYPE: int = 0x34
@@ -26,9 +26,10 @@ NOOP: bytes = b"6"
 PROBE_PING: bytes = b"2probe"
 PROBE_ANSWER: bytes = b"3probe"
 
+BINARY_MARK: bytes = b"b"
+"""The first byte of a binary message that is written in Base64, where there is nothing but text."""
+
 _SEPARATOR = b"\x1e"
-_BINARY_MARK = b"b"
-_TYPES = frozenset(b"0123456")
 
 
 class ErrorCode(IntEnum):
@@ -57,8 +58,8 @@ class Handshake(msgspec.Struct, frozen=True, rename="camel"):
 
     sid: str
     upgrades: tuple[TransportName, ...]
-    ping_interval: int
-    ping_timeout: int
+    ping_interval: int | float
+    ping_timeout: int | float
     max_payload: int
 
     def encode(self) -> bytes:
@@ -66,36 +67,40 @@ class Handshake(msgspec.Struct, frozen=True, rename="camel"):
         return b"0" + msgspec.json.encode(self)
 
 
-def error_body(code: ErrorCode) -> bytes:
-    """Return the JSON that tells a client of *code*, as the official server words it."""
-    return b'{"code":%d,"message":"%b"}' % (code, _ERROR_TEXTS[code].encode())
+def error_text(code: ErrorCode) -> str:
+    """Return what the official server says of *code*."""
+    return _ERROR_TEXTS[code]
+
+
+def error_body(code: ErrorCode, message: str) -> bytes:
+    """Return the JSON that tells a client of an error."""
+    return msgspec.json.encode({"code": code, "message": message})
 
 
 def encode_payload(packets: Sequence[tuple[bool, bytes]]) -> bytes:
     """Join packets, each told to be text or binary, into one polling body; binary ones become Base64."""
-    return _SEPARATOR.join(data if is_text else _BINARY_MARK + base64.b64encode(data) for is_text, data in packets)
+    return _SEPARATOR.join(data if is_text else BINARY_MARK + base64.b64encode(data) for is_text, data in packets)
 
 
 def decode_payload(body: bytes) -> Iterator[tuple[bool, bytes]]:
-    """Split a polling body into packets, each told to be text or binary.
+    """Split a polling body into packets, each told to be text or binary; what a text is worth, its receiver knows.
 
-    Raises ProtocolError at the first that is none, and for a body that is not UTF-8.
+    Raises ProtocolError for a body that is not UTF-8, and at the first packet that is not the Base64 it claims to be.
     """
     try:
         body.decode()
     except UnicodeDecodeError as error:
         raise ProtocolError("UTF-8", f"byte {body[error.start]:#04x} at {error.start}") from error
     for packet in body.split(_SEPARATOR):
-        if packet[:1] == _BINARY_MARK:
-            yield False, _decode_base64(packet[1:])
-        elif packet and packet[0] in _TYPES:
-            yield True, packet
+        if packet[:1] == BINARY_MARK:
+            yield False, decode_binary(packet)
         else:
-            raise ProtocolError("a packet type from 0 to 6, or b", repr(packet[:20]))
+            yield True, packet
 
 
-def _decode_base64(text: bytes) -> bytes:
+def decode_binary(packet: bytes) -> bytes:
+    """Return the binary message in a packet that begins with `b`; raises ProtocolError."""
     try:
-        return base64.b64decode(text, validate=True)
+        return base64.b64decode(memoryview(packet)[1:], validate=True)
     except binascii.Error as error:
-        raise ProtocolError("binary data in Base64", repr(text[:20])) from error
+        raise ProtocolError("binary data in Base64", repr(packet[1:20])) from error

@@ -35,6 +35,9 @@ _MAY_HOLD_BINARY: tuple[type[msgspec.inspect.Type], ...] = (
     msgspec.inspect.ExtType,
 )
 
+_BUILTIN = (*BUFFERS, dt.datetime)
+"""What `PayloadEncoder.builtins` leaves as it is, beside what JSON has."""
+
 _CONTAINERS = (dict, list, tuple, set, frozenset)
 """What msgspec encodes by itself, so that it never asks for another form of them, except where they are keys."""
 
@@ -93,6 +96,18 @@ class PayloadEncoder:
             raise
         except Exception as error:
             raise EncodeError(type(arguments[-1]), _reason(error)) from error
+
+    def builtins(self, value: object) -> Any:
+        """Return *value* as dicts with text as keys, lists, tuples, str, int, float, bool, None, bytes and datetimes.
+
+        All else has the form that it has in JSON. Raises EncodeError, and nothing else, for a value that has none.
+        """
+        try:
+            return msgspec.to_builtins(value, builtin_types=_BUILTIN, str_keys=True, enc_hook=self._builtin_form)
+        except EncodeError:
+            raise
+        except Exception as error:
+            raise EncodeError(type(value), _reason(error)) from error
 
     def contains_binary(self, value: object) -> bool:
         """Say whether bytes, a bytearray or a memoryview is anywhere inside *value*.

@@ -19,6 +19,8 @@ __all__ = [
     "Packet",
     "PacketType",
     "SocketIoCodec",
+    "check_event_name",
+    "check_namespace",
     "decode",
     "event_key",
     "event_name",
@@ -62,7 +64,8 @@ class Packet(msgspec.Struct, gc=False):
 
     `payload` is the JSON text: an array for events (the name first) and acknowledgements, else an object or nothing.
     `attachments` is how many binary messages follow; they are collected in `buffers`. `event` is filled in by whoever
-    routes the packet, `ack` by whoever answers it.
+    routes the packet, `ack` by whoever answers it. Where something else than JSON was decoded, `arguments` holds the
+    values without the event's name, `buffers` an empty list, and `payload` nothing.
     """
 
     type: int
@@ -73,6 +76,7 @@ class Packet(msgspec.Struct, gc=False):
     event: str = ""
     buffers: list[bytes] | None = None
     ack: Any = None
+    arguments: list[Any] | None = None
 
 
 def decode(data: bytes, max_attachments: int, max_depth: int) -> Packet:
@@ -106,10 +110,14 @@ def decode(data: bytes, max_attachments: int, max_depth: int) -> Packet:
 def _decode_namespace(data: bytes, position: int) -> bytes:
     """Read the namespace that begins at *position*, without the comma behind it."""
     comma = data.find(b",", position)
-    namespace = data[position:] if comma < 0 else data[position:comma]
-    if len(namespace) > _MAX_NAMESPACE_LENGTH:
-        raise ProtocolError(f"a namespace of at most {_MAX_NAMESPACE_LENGTH} bytes", f"{len(namespace)} bytes")
-    return namespace
+    return check_namespace(data[position:] if comma < 0 else data[position:comma])
+
+
+def check_namespace(name: bytes) -> bytes:
+    """Return *name*; raises ProtocolError if it is too long."""
+    if len(name) > _MAX_NAMESPACE_LENGTH:
+        raise ProtocolError(f"a namespace of at most {_MAX_NAMESPACE_LENGTH} bytes", f"{len(name)} bytes")
+    return name
 
 
 def _decode_attachments(data: bytes, limit: int) -> tuple[int, int]:
@@ -146,8 +154,13 @@ def event_name(payload: bytes) -> str:
         name = str(msgspec.json.decode(members[0], type=str | int))
     except (msgspec.MsgspecError, ValueError, IndexError, RecursionError) as error:
         raise ProtocolError("an event name and its arguments", _excerpt(payload)) from error
+    return check_event_name(name)
+
+
+def check_event_name(name: str) -> str:
+    """Return *name*; raises ProtocolError if no client may send an event under it."""
     if name in RESERVED_EVENTS or len(name) > _MAX_EVENT_LENGTH:
-        raise ProtocolError("an event name that is not reserved", _excerpt(payload))
+        raise ProtocolError("an event name that is not reserved", repr(name[:40]))
     return name
 
 
@@ -166,12 +179,12 @@ class SocketIoCodec:
         "_ack",
         "_binary_ack",
         "_binary_event",
+        "_connect",
+        "_connect_error",
         "_encoder",
         "_event",
         "_max_attachments",
-        "connect_prefix",
         "disconnect",
-        "refuse_prefix",
     )
 
     def __init__(self, namespace: str, encoder: PayloadEncoder, max_attachments: int) -> None:
@@ -182,9 +195,9 @@ class SocketIoCodec:
         self._ack = b"43" + scope
         self._binary_event = b"45%d-" + scope.replace(b"%", b"%%")
         self._binary_ack = b"46%d-" + scope.replace(b"%", b"%%")
-        self.connect_prefix: bytes = b"40" + scope
-        self.refuse_prefix: bytes = b"44" + scope
-        self.disconnect: bytes = b"41" + scope
+        self._connect = b"40" + scope
+        self._connect_error = b"44" + scope
+        self.disconnect: Outgoing = Outgoing(b"41" + scope)
 
     def event(self, event: str, arguments: tuple[object, ...], ack_id: int | None = None) -> Outgoing:
         """Encode an event; raises EncodeError for arguments that cannot be sent."""
@@ -209,10 +222,10 @@ class SocketIoCodec:
         """Encode the acknowledgement of a message whose handler failed."""
         return self.acknowledgement(ack_id, (error,))
 
-    def connected(self, sid: str) -> bytes:
-        """Encode the answer to a client that may come in."""
-        return self.connect_prefix + self._encoder.encode({"sid": sid})
+    def connected(self, sid: str | None) -> Outgoing:
+        """Encode the answer to a client that may come in; None is for one that knows its id."""
+        return Outgoing(self._connect if sid is None else self._connect + self._encoder.encode({"sid": sid}))
 
-    def refused(self, error: object) -> bytes:
+    def refused(self, error: object) -> Outgoing:
         """Encode CONNECT_ERROR: the answer to a client that may not come in."""
-        return self.refuse_prefix + self._encoder.encode(error)
+        return Outgoing(self._connect_error + self._encoder.encode(error))

@@ -1,0 +1,52 @@
+"""What is done with the clients of a namespace and with what they send."""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeAlias
+
+import msgspec
+
+from moongate.namespace.codec import BareCodec
+from moongate.namespace.middleware import CallNext
+from moongate.namespace.socket import Socket
+from moongate.types import Event
+from moongate.wire.payload import PayloadEncoder
+from moongate.wire.socketio import Packet, event_key
+
+__all__ = ["ALL_PROTOCOLS", "Handlers", "Hooks", "Invoke", "Middleware"]
+
+Invoke: TypeAlias = Callable[[Socket, Packet], Coroutine[Any, Any, None] | None]
+"""Handles one message of a client, its answer and its errors included."""
+
+Middleware: TypeAlias = Callable[[Socket, CallNext], Awaitable[None]]
+"""Decides whether a client may come in: it does if *call_next* is awaited; raising WsException refuses it."""
+
+ALL_PROTOCOLS: frozenset[str] = frozenset(("socketio", "websocket"))
+
+
+class Hooks(msgspec.Struct, frozen=True):
+    """What a gateway wants to be told of: called with the client, and with the reason when it has left."""
+
+    gateway: type
+    connect: Callable[[Socket], Any] | None
+    disconnect: Callable[[Socket, str], Any] | None
+
+
+class Handlers:
+    """The handlers, hooks and middlewares of a namespace, or of all namespaces of a pattern."""
+
+    __slots__ = ("by_event", "codec", "hooks", "middleware", "protocols", "routes", "subprotocols", "takes_binary")
+
+    def __init__(self) -> None:
+        self.by_event: dict[Event, Invoke] = {}
+        self.routes: dict[bytes, tuple[Event, Invoke]] = {}  # the same, by the beginning of a payload
+        self.hooks: list[Hooks] = []
+        self.middleware: list[Middleware] = []
+        self.protocols: frozenset[str] = ALL_PROTOCOLS  # which clients may come in
+        self.codec: BareCodec | None = None  # of the bare clients; None: the application's
+        self.takes_binary: bool = False  # whether the event `message` is for binary messages of bare clients
+        self.subprotocols: tuple[str, ...] = ()  # what bare WebSocket clients may ask for (RFC 6455 section 1.9)
+
+    def handle(self, event: Event, invoke: Invoke, encoder: PayloadEncoder) -> None:
+        """Handle *event* by *invoke*. There is one for each event; the layer above joins several handlers."""
+        self.by_event[event] = invoke
+        self.routes[event_key(encoder.encode([event]))] = (event, invoke)
