@@ -311,6 +311,7 @@ def test_who_looks_at_events_sees_those_of_every_parser(server: LiveServer, node
     seen: list[Any] = []
 
     def watch() -> None:
+        server.until(lambda: server.app.get(NotesGateway).clients)
         (client,) = server.app.get(NotesGateway).clients
         client.on_any(lambda *event: seen.append(event))
         client.on_any_outgoing(lambda *event: seen.append(event))
@@ -426,6 +427,7 @@ def test_what_cannot_be_encoded_fails_at_the_emitting_line(server: LiveServer, n
 
     def emit() -> list[str]:
         failures = []
+        server.until(lambda: server.app.get(NotesGateway).clients)
         for target in (server.app.get(NotesGateway).clients[0], server.namespace("/notes")):
             for value in (object(), {1.5: {object()}}, "\ud800", 10**400):
                 with pytest.raises(TypeError, match="cannot send") as failure:

@@ -32,6 +32,7 @@ ROOT = b"/"
 MAX_ACK_ID = 2**53 - 1
 """The largest acknowledgement id: the largest integer that every JavaScript client can hold."""
 
+_DIGITS = b"0123456789"
 _MAX_ID_DIGITS = 16
 _MAX_NAMESPACE_LENGTH = 256
 _MAX_EVENT_LENGTH = 256
@@ -96,7 +97,8 @@ def decode(data: bytes, max_attachments: int, max_depth: int) -> Packet:
     if kind not in _WITH_ARGUMENTS:
         if kind not in _WITHOUT_ARGUMENTS:
             raise ProtocolError("a packet type from 0 to 6", _excerpt(data))
-        return Packet(kind, namespace, None, data[position:], 0)
+        # An id means nothing here; Node's server reads it all the same.
+        return Packet(kind, namespace, None, data[position:].lstrip(_DIGITS), 0)
     start = data.find(b"[", position)
     if start < 0:
         raise ProtocolError("an array of arguments", _excerpt(data))
