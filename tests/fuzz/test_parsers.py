@@ -7,13 +7,15 @@ from contextlib import suppress
 import msgspec
 import pytest
 
+from moongate.config import Compression
 from moongate.errors import ProtocolError
 from moongate.namespace.arguments import decode_arguments, raw_arguments
 from moongate.namespace.pattern import Pattern
 from moongate.transport.base import Refused, Request
 from moongate.transport.compression import choose_coding
 from moongate.transport.origin import check_origin
-from moongate.wire import engineio, socketio
+from moongate.wire import engineio, engineio3, socketio
+from moongate.wire.deflate import Agreement, Deflater, Inflater, negotiate
 from moongate.wire.msgpack import MsgpackParser
 from moongate.wire.parser import received
 from moongate.wire.payload import PayloadEncoder
@@ -27,12 +29,23 @@ SECONDS = 0.25
 Target = Callable[[bytes], object]
 ENCODER = PayloadEncoder()
 PLAIN = PlainCodec(ENCODER, 64)
+AGREEMENT = Agreement(
+    server_takes_over=True, client_takes_over=True, server_bits=15, client_bits=15, client_bits_offered=False
+)
 PATTERN = Pattern("/a/{x}/{y:int}-{z:uuid}/{rest:path}")
 
 
 def engineio_body(data: bytes) -> None:
     packets = list(engineio.decode_payload(data))
     assert list(engineio.decode_payload(engineio.encode_payload(packets))) == packets
+
+
+def engineio3_text_body(data: bytes) -> None:
+    list(engineio3.decode_text_body(data))
+
+
+def engineio3_binary_body(data: bytes) -> None:
+    list(engineio3.decode_binary_body(data))
 
 
 def socketio_packet(data: bytes) -> None:
@@ -71,6 +84,15 @@ def fragments(data: bytes) -> None:
         assembler.feed(data[index] & 0x0F, data[index + 1 : index + 9], fin=bool(data[index] & 0x80))
 
 
+def compressed_message(data: bytes) -> None:
+    Inflater(AGREEMENT, 1000).inflate(data)
+
+
+def extensions(data: bytes) -> None:
+    agreement = negotiate(data.decode("latin-1"), Compression())
+    assert agreement is None or agreement.header.startswith("permessage-deflate")
+
+
 def request_head(data: bytes) -> None:
     request = Request("/", data.decode("latin-1"), data, None, secure=False)
     headers = request.headers
@@ -85,6 +107,8 @@ def namespace_name(data: bytes) -> None:
 
 VALID: dict[Target, Sequence[bytes]] = {
     engineio_body: [b"4hello", b"2\x1e3\x1e4abc", b"bAQID\x1e4x", b"0\x1e1\x1e5\x1e6", "4ü€\x1ebYQ==".encode()],
+    engineio3_text_body: [b"6:4hello1:2", "3:4€!4:4😀!".encode(), b"10:b4AQIDBA==1:2", b"0:1:3"],
+    engineio3_binary_body: [b"\x00\x01\xff2\x01\x04\xff\x04abc", b"\x00\x01\x02\xff4" + b"a" * 11],
     socketio_packet: [
         b"40", b'40/chat,{"token":"a"}', b"41/chat,", b'42["event",1,"two",{"three":[4.5,null,true]}]',
         b'42/chat,17["event"]', b'43/chat,7[{"a":"b"}]', b'44{"message":"no"}',
@@ -106,6 +130,14 @@ VALID: dict[Target, Sequence[bytes]] = {
         )
     ],
     fragments: [b"\x01a\x00b\x80c", b"\x81abcdef", b"\x02a\x80b", b"\x01" * 400],
+    compressed_message: [
+        Deflater(AGREEMENT, Compression()).deflate(message)
+        for message in (b"", b"Hello", b"ab" * 400, bytes(range(256)))
+    ],
+    extensions: [
+        b"permessage-deflate; client_max_window_bits", b"foo, permessage-deflate; server_max_window_bits=10",
+        b'permessage-deflate; client_max_window_bits="9"; server_no_context_takeover; client_no_context_takeover',
+    ],
     request_head: [
         b"host: example.org\r\norigin: https://example.org\r\naccept-encoding: gzip;q=0.5, *;q=0\r\n",
         b"host: [::1]:80\r\norigin: null\r\norigin: http://a\r\n", b"EIO=4&transport=polling&sid=%41&sid=b",
@@ -133,6 +165,12 @@ def test_any_bytes_are_taken_or_refused(target: Target):
     [
         (engineio_body, b"\x1e".join([b"2"] * 500_000)),
         (engineio_body, b"b" + b"A" * 1_000_000),
+        (engineio3_text_body, b"1:2" * 333_000),
+        (engineio3_binary_body, b"\x00\x01\xff2" * 250_000),
+        (compressed_message, b"\x00\x00\x00\xff\xff" * 200_000),
+        (compressed_message, b"\x03\x00" * 500_000),
+        (extensions, b"permessage-deflate; x, " * 3000),
+        (extensions, b"permessage-deflate" + b"; client_max_window_bits" * 3000),
         (socketio_packet, b"4" + b"2" * 1_000_000),
         (socketio_packet, b"42" + b"9" * 1_000_000 + b'["a"]'),
         (socketio_packet, b"45" + b"1" * 1_000_000 + b'-["a"]'),

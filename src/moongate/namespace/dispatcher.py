@@ -91,6 +91,21 @@ class Dispatcher:
         if not self._scheduled:
             self._wake()
 
+    def discard(self, socket: Ordered, kind: type) -> None:
+        """Let go of what waits to be done for *socket* with an argument of this type; what runs goes on."""
+        ready = [entry for entry in self._ready if entry[0] is not socket or not isinstance(entry[2], kind)]
+        if len(ready) < len(self._ready):
+            self._ready.clear()
+            self._ready.extend(ready)
+        backlog = socket.backlog
+        if backlog:
+            may_be_paused = len(backlog) >= self._inbox_size // 2
+            kept = [entry for entry in backlog if not isinstance(entry[1], kind)]
+            backlog.clear()
+            backlog.extend(kept)
+            if may_be_paused:
+                socket.resume_reading()
+
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Run *coroutine* beside everything else, until it ends or the dispatcher stops."""
         task = asyncio.get_running_loop().create_task(coroutine, context=self._context.copy())

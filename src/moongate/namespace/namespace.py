@@ -105,6 +105,9 @@ class Namespace(Broadcast):
         if not socket.connected:
             return
         socket.connected = False
+        if reason is DisconnectReason.SERVER_NAMESPACE_DISCONNECT:
+            # Whoever was put out is not listened to any more, whatever it has sent by then.
+            self._clients.runtime.dispatcher.discard(socket, Packet)
         self._clients.rooms.remove(socket)
         socket.abandon(reason)
         if self._handlers.hooks:
