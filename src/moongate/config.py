@@ -144,6 +144,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How many unsent bytes of one client make an awaited `emit` wait."""
     max_attachments: Annotated[int, msgspec.Meta(ge=1)] = 10
     """How many binary values one Socket.IO packet may carry."""
+    attachment_timeout: _Seconds = 10.0
+    """How long the binary values of a packet may take to follow it."""
     max_namespaces: Annotated[int, msgspec.Meta(ge=1)] = 32
     """How many namespaces one Socket.IO connection may be in."""
     max_depth: Annotated[int, msgspec.Meta(ge=1)] = 64

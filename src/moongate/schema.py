@@ -31,6 +31,10 @@ DECODE_ERRORS: tuple[type[Exception], ...] = (msgspec.DecodeError, ValueError, R
 
 _LOCATION = re.compile(r"(?P<message>.*) - at (?:`(?P<key>key\b[^`]*)` in )?`(?P<path>\$[^`]*)`", re.DOTALL)
 _MAX_MESSAGE_LENGTH = 500
+
+_OUT_OF_RANGE = ("Number out of range", "Integer value out of range")
+"""What msgspec says of numbers that nothing can hold, whatever the type: they are no JSON that others could read."""
+
 _PYDANTIC_PACKAGES = ("annotated_types", "pydantic", "pydantic_core")
 _PYDANTIC_MARKS = ("__get_pydantic_core_schema__", "__pydantic_core_schema__")
 _INNER_NAMES = ("__origin__", "__supertype__", "__value__")  # of a generic, a NewType, a type alias
@@ -90,11 +94,12 @@ def schema_of(annotation: Any, *, where: str = "") -> Schema:
 
 def failure(error: Exception) -> ValidationFailed | ProtocolError:
     """Say what an exception of a `Schema.decoder` means: a body that does not fit, or text that is no JSON."""
-    if isinstance(error, msgspec.ValidationError):
-        return ValidationFailed([_field_error(str(error))])
+    text = str(error)
+    if isinstance(error, msgspec.ValidationError) and not text.startswith(_OUT_OF_RANGE):
+        return ValidationFailed([_field_error(text)])
     if isinstance(error, RecursionError):
         return ProtocolError("JSON that is not nested so deep")
-    return ProtocolError("valid JSON", str(error)[:_MAX_MESSAGE_LENGTH])
+    return ProtocolError("valid JSON", text[:_MAX_MESSAGE_LENGTH])
 
 
 def _field_error(text: str) -> FieldError:

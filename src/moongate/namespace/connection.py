@@ -74,6 +74,7 @@ class SocketIoConnection:
             if packet.attachments:
                 packet.buffers = []
                 self._partial = packet
+                self._directory.runtime.partials.add(self)
             else:
                 self._route(packet)
         except ProtocolError as error:
@@ -89,18 +90,27 @@ class SocketIoConnection:
             if sum(map(len, packet.buffers)) > self._directory.runtime.settings.max_payload:
                 raise PayloadTooLarge(self._directory.runtime.settings.max_payload)
             if len(packet.buffers) == packet.attachments:
-                self._partial = None
+                self._drop_partial()
                 self._route(packet)
         except ProtocolError as error:
             self.violated(error)
 
     def on_closed(self, reason: DisconnectReason) -> None:
         """The session has ended."""
-        self._partial = None
+        self._drop_partial()
         sockets, self._sockets = self._sockets, {}
         for socket in sockets.values():
             if socket is not None:
                 socket.namespace.leave(socket, reason)
+
+    def attachments_overdue(self) -> None:
+        """The attachments of a packet did not come in time."""
+        self.violated(ProtocolError("the attachments of a packet", "none in time"))
+
+    def _drop_partial(self) -> None:
+        if self._partial is not None:
+            self._partial = None
+            self._directory.runtime.partials.remove(self)
 
     def violated(self, error: ProtocolError) -> None:
         """The client sent what is no packet, or none that it may send now."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from moongate.config import Settings
 from moongate.namespace.dispatcher import Dispatcher
+from moongate.namespace.partials import Partials
 from moongate.transport.flow import READY, Cork
 from moongate.wire.parser import Parser
 from moongate.wire.payload import PayloadEncoder
@@ -17,7 +18,7 @@ __all__ = ["Runtime"]
 class Runtime:
     """The event loop that serves the clients, and what belongs to it."""
 
-    __slots__ = ("_loop", "cork", "dispatcher", "encoder", "parser", "settings", "thread")
+    __slots__ = ("_loop", "cork", "dispatcher", "encoder", "parser", "partials", "settings", "thread")
 
     def __init__(self, settings: Settings, parser: Parser | None = None) -> None:
         self.settings: Settings = settings
@@ -25,6 +26,7 @@ class Runtime:
         self.cork: Cork = Cork()
         self.dispatcher: Dispatcher = Dispatcher(self.cork, settings.inbox_size)
         self.encoder: PayloadEncoder = PayloadEncoder()
+        self.partials: Partials = Partials(settings.attachment_timeout)
         self._loop: asyncio.AbstractEventLoop | None = None  # set by start
         self.thread: int = get_ident()  # the one that runs the loop
 

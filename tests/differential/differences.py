@@ -1,0 +1,135 @@
+"""Where our answers differ from those of Node's server, on purpose. Everything else has to be the same."""
+
+import msgspec
+
+__all__ = [
+    "BASE64",
+    "CONNECT_IN_TURN",
+    "CREDENTIALS",
+    "CUT_POST",
+    "DEPTH",
+    "EMPTY",
+    "FRACTION_AS_NAME",
+    "INVALID_UTF8",
+    "JSONP",
+    "LONG_NAMESPACE",
+    "NOT_FINITE",
+    "NUMBERS",
+    "NUMBER_TEXT",
+    "PLACEHOLDER",
+    "PUT_OUT",
+    "SECOND_WEBSOCKET",
+    "SURROGATES",
+    "UNKNOWN",
+    "Difference",
+]
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """What is different, and why it is."""
+
+    what: str
+    why: str
+
+
+INVALID_UTF8 = Difference(
+    "The body of a POST that is not UTF-8 is answered with 400; Node's server puts U+FFFD in its place.",
+    "What was sent cannot be known, so it is not guessed. By WebSocket both close the connection (RFC 6455 8.1).",
+)
+
+BASE64 = Difference(
+    "A POST with a binary packet that is not Base64, padding included, is answered with 400; Node's server reads what "
+    "it can of it.",
+    "No client writes such a packet; half of a message is worse than none.",
+)
+
+CUT_POST = Difference(
+    "A POST that is not read to its end when another one ends its session is answered; Node's server cuts its "
+    "connection.",
+    "An ASGI application cannot cut a connection, and on every host the answer is the same.",
+)
+
+JSONP = Difference(
+    "A request with a `j` is a bad request; Node's server answers it with a script.",
+    "JSONP is for browsers without CORS, of which there are none left, and lets every page read the answer.",
+)
+
+SECOND_WEBSOCKET = Difference(
+    "A second WebSocket with the id of a session that has one is closed; Node's server lets it take over if the first "
+    "was not an upgrade.",
+    "No client changes from WebSocket to WebSocket; whoever has a stolen id could.",
+)
+
+NUMBERS = Difference(
+    "Numbers in front of the JSON, which are acknowledgement ids and counts of attachments, are ASCII digits, a count "
+    "without a zero in front, an id up to 2**53 - 1; anything else closes the connection. Node's server takes what "
+    "JavaScript converts to a number: white space, signs, exponents, hexadecimal.",
+    "The protocol has digits there, and a larger id comes back as another number.",
+)
+
+NUMBER_TEXT = Difference(
+    "Numbers come back as Python writes them: 1e3 as 1000.0, integers exactly, however large; Node's server makes "
+    "every number a 64-bit float and writes 1000.",
+    "It is the same JSON value, or the one that was sent where Node's server rounds it.",
+)
+
+NOT_FINITE = Difference(
+    "A number that no float can hold, or an integer of thousands of digits, closes the connection; Node's server makes "
+    "it null.",
+    "What a handler gets is what was sent, or nothing.",
+)
+
+EMPTY = Difference(
+    "An event or acknowledgement without an array of arguments closes the connection; Node's server lets it pass, and "
+    "does nothing with it.",
+    "The protocol demands the array.",
+)
+
+FRACTION_AS_NAME = Difference(
+    "An event named by a fraction closes the connection; Node's server lets any number pass.",
+    "Names are texts; a fraction has several spellings, and an integer, which is let through, has one.",
+)
+
+SURROGATES = Difference(
+    "Text with half a surrogate pair closes the connection; Node's server passes it on.",
+    "It is no Unicode text: it could neither be encoded for other clients nor stored by the application.",
+)
+
+CREDENTIALS = Difference(
+    "Access-Control-Allow-Credentials is sent together with an allowed origin; Node's server sends it to everybody.",
+    "Alone it means nothing (the Fetch standard, CORS check).",
+)
+
+DEPTH = Difference(
+    "JSON nested deeper than 64 closes the connection; Node's server fails only where its stack ends.",
+    "What is accepted has to be safe to decode and to encode again; the limit is a setting.",
+)
+
+LONG_NAMESPACE = Difference(
+    "A namespace of more than 256 bytes closes the connection; Node's server answers that there is none.",
+    "Whatever a client may make the server keep has a limit.",
+)
+
+PLACEHOLDER = Difference(
+    "A placeholder whose number is a fraction closes the connection; Node's server puts undefined in its place.",
+    "An attachment has a whole number, or the packet has an error.",
+)
+
+PUT_OUT = Difference(
+    "What comes for a namespace that the server has put the client out of is passed over; Node's server closes the "
+    "connection.",
+    "It was on its way before the client could know.",
+)
+
+UNKNOWN = Difference(
+    "An event that nobody handles is answered with an error if an acknowledgement was asked for; Node's server says "
+    "nothing, and the client waits until its time is over.",
+    "The design: every request for an acknowledgement is answered exactly once.",
+)
+
+CONNECT_IN_TURN = Difference(
+    "A client is in a namespace without middleware as soon as its CONNECT is read, so what it sends right behind is "
+    "handled; Node's server lets it in some turns of its event loop later, and closes the connection if packets come "
+    "before.",
+    "Node's answer depends on how packets fall into turns of its loop; clients wait for the answer to their CONNECT.",
+)
