@@ -14,6 +14,16 @@ def node() -> Iterator[Node]:
         yield node
 
 
+@pytest.fixture(params=["polling", "websocket", "upgrade"])
+def transport(request: pytest.FixtureRequest, node: Node) -> Iterator[str]:
+    """How the official client connects; the test runs once for each way."""
+    transport = request.param
+    assert isinstance(transport, str)
+    before, node.transport = node.transport, transport
+    yield transport
+    node.transport = before
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"

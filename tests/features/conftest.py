@@ -7,17 +7,6 @@ from typing import Any
 import pytest
 
 from tests.support.live import LiveServer, Serve, application
-from tests.support.node import Node
-
-
-@pytest.fixture(params=["polling", "websocket", "upgrade"])
-def transport(request: pytest.FixtureRequest, node: Node) -> Iterator[str]:
-    """How the clients of the test connect; the test runs once for each way."""
-    transport = request.param
-    assert isinstance(transport, str)
-    before, node.transport = node.transport, transport
-    yield transport
-    node.transport = before
 
 
 @pytest.fixture

@@ -226,7 +226,7 @@ def test_gateways_of_one_namespace_agree_on_the_protocols():
     class Two: ...
 
     text = error_of(One, Two)
-    assert "Two: it serves /chat to socketio and websocket, but One serves it to socketio" in text
+    assert "Two: the protocols of /chat would be socketio and websocket, but One says socketio" in text
     with pytest.raises(GatewayError):
         explore([("AppModule", One, One()), ("AppModule", Two, Two())])
 

@@ -6,7 +6,6 @@ from contextlib import ExitStack
 import pytest
 
 from tests.hosts.hosts import HOSTS, Host, Served
-from tests.support.node import Node
 
 
 @pytest.fixture(scope="session", params=HOSTS)
@@ -27,13 +26,3 @@ def served(host_name: str, host: Host, tmp_path_factory: pytest.TempPathFactory)
     """The application, served."""
     with ExitStack() as stack:
         yield host.start(stack, tmp_path_factory.mktemp(host_name))
-
-
-@pytest.fixture(params=["polling", "websocket", "upgrade"])
-def transport(request: pytest.FixtureRequest, node: Node) -> Iterator[str]:
-    """How the official client connects; the test runs once for each way."""
-    transport = request.param
-    assert isinstance(transport, str)
-    before, node.transport = node.transport, transport
-    yield transport
-    node.transport = before

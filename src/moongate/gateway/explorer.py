@@ -3,7 +3,7 @@
 import functools
 import inspect
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from moongate.errors import GatewayError
@@ -38,7 +38,7 @@ def check(classes: Iterable[tuple[str, type]]) -> None:
         modules[target] = module
         metadata[target] = declared
         _check_gateway(target)
-    _check_protocols(metadata)
+    _check_agreement(metadata)
 
 
 def explore(instances: Iterable[tuple[str, type, object]]) -> list[GatewaySpec]:
@@ -129,39 +129,36 @@ def _check_kind(function: Any, where: str) -> None:
         )
 
 
-def _check_protocols(metadata: Mapping[type, GatewayMetadata]) -> None:
+def _check_agreement(metadata: Mapping[type, GatewayMetadata]) -> None:
+    """Refuse gateways that serve one namespace in different ways."""
     first: dict[str, type] = {}
     for target, declared in metadata.items():
         other = first.setdefault(declared.namespace, target)
-        if metadata[other].protocols != declared.protocols:
-            raise GatewayError(
-                f"it serves {declared.namespace} to {_listed(declared.protocols)}, "
-                f"but {_name(other)} serves it to {_listed(metadata[other].protocols)}",
-                where=_name(target),
-                mend="Give both the same protocols, or each a namespace of its own.",
-            )
-        if metadata[other].subprotocols != declared.subprotocols:
-            raise GatewayError(
-                f"its subprotocols on {declared.namespace} are {declared.subprotocols}, "
-                f"those of {_name(other)} are {metadata[other].subprotocols}",
-                where=_name(target),
-                mend="Give both the same subprotocols, or each a namespace of its own.",
-            )
-        if metadata[other].codec != declared.codec:
-            raise GatewayError(
-                f"its codec on {declared.namespace} is {_codec_name(declared)}, "
-                f"that of {_name(other)} is {_codec_name(metadata[other])}",
-                where=_name(target),
-                mend="Give both the same codec, the same object, or each a namespace of its own.",
-            )
-
-
-def _codec_name(metadata: GatewayMetadata) -> str:
-    return "the application's" if metadata.codec is None else f"a {type(metadata.codec).__name__}"
+        for term, described in _SHARED_TERMS.items():
+            own, others = getattr(declared, term), getattr(metadata[other], term)
+            if own != others:
+                raise GatewayError(
+                    f"the {term} of {declared.namespace} would be {described(own)}, "
+                    f"but {_name(other)} says {described(others)}",
+                    where=_name(target),
+                    mend=f"Give both the same {term}, or each a namespace of its own.",
+                )
 
 
 def _listed(names: Iterable[str]) -> str:
-    return " and ".join(sorted(names))
+    return " and ".join(sorted(names)) or "none"
+
+
+def _codec_name(codec: object) -> str:
+    return "the application's" if codec is None else f"a {type(codec).__name__}"
+
+
+_SHARED_TERMS: dict[str, Callable[[Any], str]] = {
+    "protocols": _listed,
+    "subprotocols": lambda names: ", then ".join(names) or "none",  # their order is a preference
+    "codec": _codec_name,
+}
+"""What all gateways of a namespace have to agree on, and how an error tells of it."""
 
 
 def _server_attributes(target: type) -> Iterator[str]:
