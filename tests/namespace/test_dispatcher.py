@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -144,3 +145,33 @@ async def test_stopping_waits_for_what_runs_and_cancels_what_does_not_end(dispat
     assert brief.log == ["brief begins", "brief ends"]
     assert endless.log == ["endless begins"]
     assert asyncio.all_tasks() == tasks
+
+
+async def test_a_handler_that_raises_generator_exit_stops_nobody(
+    dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture
+) -> None:
+    socket = Somebody()
+
+    async def fail(_: Somebody, when: str) -> None:
+        if when == "later":
+            await asyncio.sleep(0)
+        raise GeneratorExit
+
+    for when in ("at once", "later"):
+        dispatcher.submit(socket, fail, when)
+        dispatcher.submit(socket, lambda socket, when: socket.log.append(when), when)
+    await eventually(lambda: socket.log == ["at once", "later"])
+    assert caplog.text.count("an error escaped its handler") == 2
+
+
+async def test_a_worker_that_idles_keeps_nobody_alive(dispatcher: Dispatcher) -> None:
+    async def work(_: Somebody, started: asyncio.Event) -> None:
+        await asyncio.sleep(0)
+        started.set()
+
+    socket, done = Somebody(), asyncio.Event()
+    alive = weakref.ref(socket)
+    dispatcher.submit(socket, work, done)
+    del socket
+    await done.wait()
+    await eventually(lambda: alive() is None)

@@ -57,6 +57,9 @@ class _Continuation:
         while True:
             try:
                 value = yield future
+            except GeneratorExit:
+                coroutine.close()
+                raise
             except BaseException as error:  # noqa: BLE001  # whatever is thrown in belongs to the coroutine
                 step = partial(coroutine.throw, error)
             else:
@@ -65,6 +68,8 @@ class _Continuation:
                 future = context.run(step)
             except StopIteration:
                 return
+            except GeneratorExit as error:
+                raise _misplaced(error) from error
 
 
 class Dispatcher:
@@ -135,7 +140,7 @@ class Dispatcher:
 
     def _postpone(self, socket: Ordered, backlog: Backlog, work: Work, argument: Any) -> None:
         backlog.append((work, argument))
-        if len(backlog) == self._inbox_size:
+        if len(backlog) >= self._inbox_size:
             socket.pause_reading()
 
     def _wake(self) -> None:
@@ -154,6 +159,7 @@ class Dispatcher:
             suspended = self._run_ready()
             if suspended is not None:
                 await self._finish(*suspended)
+                suspended = None  # a worker that idles must not keep a client alive
                 if self._ready and not self._scheduled:
                     self._scheduled = True
                     continue
@@ -226,6 +232,13 @@ def _first_step(work: Work, socket: Any, argument: Any) -> tuple[Coroutine[Any, 
         return coroutine, coroutine.send(None)
     except StopIteration:
         return None
+    except GeneratorExit as error:
+        raise _misplaced(error) from error
+
+
+def _misplaced(error: GeneratorExit) -> RuntimeError:
+    """Return what a handler means that raises what would end the worker."""
+    return RuntimeError(f"a handler raised {error!r}")
 
 
 def _reraise_unless_handled(error: BaseException) -> None:

@@ -305,7 +305,7 @@ class Socket:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         self._concurrent += 1
-        if self._concurrent == self._clients.runtime.settings.inbox_size:
+        if self._concurrent >= self._clients.runtime.settings.inbox_size:
             self.pause_reading()
         task.add_done_callback(self._spawned_done)
 
