@@ -69,6 +69,11 @@ class PendingAcks:
         self._sid = sid
         self._receivers: dict[int, AckReceiver] = {}
 
+    @property
+    def due(self) -> bool:
+        """Whether any answer is waited for."""
+        return bool(self._receivers)
+
     def expect(self, ack_id: int, receiver: AckReceiver) -> None:
         """Give the answer *ack_id* to *receiver*, if it comes."""
         self._receivers[ack_id] = receiver

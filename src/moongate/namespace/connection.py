@@ -7,6 +7,7 @@ import msgspec
 from moongate.errors import PayloadTooLarge, ProtocolError
 from moongate.ids import new_id
 from moongate.namespace.arguments import decode_arguments
+from moongate.namespace.cancellation import NO_FAILURES, reraise_cancellation
 from moongate.namespace.codec import PacketCodec
 from moongate.namespace.directory import Directory
 from moongate.namespace.failures import refusal_of, sendable
@@ -203,9 +204,12 @@ class SocketIoConnection:
         """Let the client in if every middleware does."""
         try:
             await namespace.admit(socket)
-        except Exception as error:  # noqa: BLE001  # whatever a middleware raises refuses the client
+        except NO_FAILURES:
+            raise
+        except BaseException as error:  # noqa: BLE001  # whatever a middleware raises refuses the client
             refusal = refusal_of(error, where=f"a middleware of {namespace.name}", sid=socket.id)
             self.session.transport.send(self._refused(codec, sendable(refusal, self._directory.runtime.encoder)))
+            reraise_cancellation(error)
             return
         finally:
             self._admissions -= 1

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from typing import Any, Protocol, TypeAlias
 
+from moongate.namespace.cancellation import NO_FAILURES, reraise_cancellation
 from moongate.transport.flow import Cork
 
 __all__ = ["Backlog", "Dispatcher", "Ordered", "Work"]
@@ -75,7 +76,7 @@ class _Continuation:
 class Dispatcher:
     """Runs work in order for each socket, each in a context of its own (PEP 567)."""
 
-    __slots__ = ("_context", "_cork", "_idle", "_inbox_size", "_ready", "_scheduled", "_tasks")
+    __slots__ = ("_context", "_cork", "_idle", "_inbox_size", "_ready", "_scheduled", "_stopped", "_tasks")
 
     def __init__(self, cork: Cork, inbox_size: int) -> None:
         self._cork = cork
@@ -84,6 +85,7 @@ class Dispatcher:
         self._scheduled = False  # a worker is about to take what is ready
         self._idle: list[asyncio.Future[None]] = []  # of workers that wait for something to do
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopped = False  # what still runs is cancelled, and nothing follows it
         self._context = contextvars.Context()
 
     def submit(self, socket: Ordered, work: Work, argument: Any) -> None:
@@ -127,6 +129,7 @@ class Dispatcher:
                 _LOGGER.warning("%d handlers did not end within %g s", len(busy) - len(self._idle), timeout)
                 break
             await asyncio.wait(busy, timeout=min(left, 0.05), return_when=asyncio.FIRST_COMPLETED)
+        self._stopped = True
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
@@ -167,25 +170,32 @@ class Dispatcher:
                     return
             idle = loop.create_future()
             self._idle.append(idle)
-            await idle
+            try:
+                await idle
+            except asyncio.CancelledError:
+                if idle in self._idle:
+                    self._idle.remove(idle)
+                raise
 
     def _run_ready(self) -> "tuple[Ordered, _Continuation] | None":
         """Run what is ready until nothing is, or until something has to wait: then return it."""
         ready = self._ready
         held = self._cork.hold()
         suspended = None
-        while ready and suspended is None:
-            socket, work, argument = ready.popleft()
-            backlog = socket.backlog
-            if backlog is None:
-                suspended = self._start(socket, work, argument)
-            else:
-                self._postpone(socket, backlog, work, argument)
-        if held:
-            self._cork.release()
-        self._scheduled = False
-        if ready:
-            self._wake()
+        try:
+            while ready and suspended is None:
+                socket, work, argument = ready.popleft()
+                backlog = socket.backlog
+                if backlog is None:
+                    suspended = self._start(socket, work, argument)
+                else:
+                    self._postpone(socket, backlog, work, argument)
+        finally:  # whatever ends this worker must not silence everybody else
+            if held:
+                self._cork.release()
+            self._scheduled = False
+            if ready:
+                self._wake()
         return suspended
 
     def _start(self, socket: Ordered, work: Work, argument: Any) -> "tuple[Ordered, _Continuation] | None":
@@ -203,12 +213,20 @@ class Dispatcher:
 
     async def _finish(self, socket: Ordered, continuation: _Continuation) -> None:
         """Wait for a handler that waits, then do what has come for its socket meanwhile."""
+        try:
+            await self._finish_all(socket, continuation)
+        except BaseException:
+            self._hand_over(socket)
+            raise
+
+    async def _finish_all(self, socket: Ordered, continuation: _Continuation) -> None:
         backlog = socket.backlog
         while True:
             try:
                 await continuation
             except BaseException as error:  # noqa: BLE001  # sorted out there
                 _reraise_unless_handled(error)
+            reraise_cancellation()  # or it would stay cancelled for all that follows
             following = None
             while backlog and following is None:
                 work, argument = backlog.popleft()
@@ -221,6 +239,16 @@ class Dispatcher:
                 socket.backlog = None
                 return
             continuation = following[1]
+
+    def _hand_over(self, socket: Ordered) -> None:
+        """The worker of *socket* was cancelled together with a handler: let another one go on."""
+        backlog, socket.backlog = socket.backlog, None
+        if not backlog or self._stopped:
+            return
+        self._ready.extendleft((socket, work, argument) for work, argument in reversed(backlog))
+        socket.resume_reading()  # it pauses again if there is too much
+        if not self._scheduled:
+            self._wake()
 
 
 def _first_step(work: Work, socket: Any, argument: Any) -> tuple[Coroutine[Any, Any, None], Any] | None:
@@ -243,9 +271,7 @@ def _misplaced(error: GeneratorExit) -> RuntimeError:
 
 def _reraise_unless_handled(error: BaseException) -> None:
     """Log what a handler let through; re-raise what is meant for the worker or the process."""
-    task = asyncio.current_task()
-    if isinstance(error, asyncio.CancelledError) and not (task and task.cancelling()):
-        return
-    if not isinstance(error, Exception):
+    reraise_cancellation(error)
+    if isinstance(error, NO_FAILURES):
         raise error
     _LOGGER.error("an error escaped its handler", exc_info=error)

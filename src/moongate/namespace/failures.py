@@ -11,7 +11,7 @@ from moongate.namespace.arguments import decode_arguments
 from moongate.wire.payload import PayloadEncoder
 from moongate.wire.socketio import Packet
 
-__all__ = ["INTERNAL", "UNKNOWN_EVENT", "Failure", "cause_of", "failure_of", "refusal_of", "sendable"]
+__all__ = ["INTERNAL", "UNKNOWN_EVENT", "Failure", "cause_of", "failure_of", "gist_of", "refusal_of", "sendable"]
 
 _LOGGER = logging.getLogger("moongate.gateway")
 
@@ -66,8 +66,15 @@ def sendable(failure: Failure, encoder: PayloadEncoder) -> Failure:
         encoder.encode(failure)
     except EncodeError:
         _LOGGER.exception("the data of an error cannot be sent: %r", failure)
-        return {key: failure[key] for key in ("status", "message") if key in failure}
+        return gist_of(failure)
     return failure
+
+
+def gist_of(failure: Failure) -> Failure:
+    """Return what can be sent of *failure* whatever an exception carries: its message as text."""
+    gist: Failure = {key: failure[key] for key in ("status", "message") if key in failure}
+    gist["message"] = str(failure["message"]).encode(errors="replace").decode()
+    return gist
 
 
 def _details(error: WsException) -> dict[str, Any]:

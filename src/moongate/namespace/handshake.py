@@ -14,14 +14,19 @@ class Handshake:
     The headers and the query are parsed each time they are read; most handlers never do.
     """
 
-    __slots__ = ("_request", "auth", "params", "subprotocol", "time")
+    __slots__ = ("_auth", "_request", "params", "subprotocol", "time")
 
     def __init__(self, request: Request, auth: dict[str, Any], time: float, params: Mapping[str, Any]) -> None:
         self._request = request
-        self.auth: dict[str, Any] = auth  # the client's `auth` option; empty if it sent none
+        self._auth = auth or None  # most clients send none, and an empty dict takes more room than all of this
         self.time: float = time  # when the connection was opened, in seconds since 1970
         self.params: Mapping[str, Any] = params  # of the namespace's pattern, converted; empty if it has none
         self.subprotocol: str | None = None  # what a bare WebSocket client and its gateway agreed on
+
+    @property
+    def auth(self) -> dict[str, Any]:
+        """The client's `auth` option; empty if it sent none."""
+        return {} if self._auth is None else self._auth
 
     @property
     def headers(self) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 from moongate.errors import ProtocolError, WsException
 from moongate.namespace.arguments import decode_arguments
 from moongate.namespace.broadcast import Broadcast
+from moongate.namespace.cancellation import NO_FAILURES, reraise_cancellation
 from moongate.namespace.clients import Clients
 from moongate.namespace.failures import UNKNOWN_EVENT, cause_of, failure_of
 from moongate.namespace.handlers import Handlers, Hooks, Invoke, Middleware
@@ -121,9 +122,12 @@ class Namespace(Broadcast):
                 result = hooks.connect(socket)
                 if inspect.isawaitable(result):
                     await result
-            except Exception as error:  # noqa: BLE001  # whatever a hook raises is told to the client and logged
+            except NO_FAILURES:
+                raise
+            except BaseException as error:  # noqa: BLE001  # whatever a hook raises is told to the client and logged
                 self._tell_hook_failure(socket, hooks, "handle_connection", error)
                 socket.disconnect()
+                reraise_cancellation(error)
                 return
 
     async def _run_disconnect_hooks(self, socket: Socket, reason: DisconnectReason) -> None:
@@ -134,12 +138,15 @@ class Namespace(Broadcast):
                 result = hooks.disconnect(socket, reason)
                 if inspect.isawaitable(result):
                     await result
-            except Exception as error:  # noqa: BLE001  # the other gateways have to know too
+            except NO_FAILURES:
+                raise
+            except BaseException as error:  # noqa: BLE001  # the other gateways have to know too
                 failure_of(error, None, where=f"{hooks.gateway.__name__}.handle_disconnect", sid=socket.id)
+                reraise_cancellation(error)
 
-    def _tell_hook_failure(self, socket: Socket, hooks: Hooks, name: str, error: Exception) -> None:
+    def _tell_hook_failure(self, socket: Socket, hooks: Hooks, name: str, error: BaseException) -> None:
         cause = cause_of(name) if self._clients.runtime.settings.error_cause else None
-        socket.emit("exception", failure_of(error, cause, where=f"{hooks.gateway.__name__}.{name}", sid=socket.id))
+        socket.tell(None, failure_of(error, cause, where=f"{hooks.gateway.__name__}.{name}", sid=socket.id))
 
     async def _observed(self, socket: Socket, packet: Packet) -> None:
         """Show an event to those who want to see it, then to its handler if they let it pass."""
@@ -152,8 +159,11 @@ class Namespace(Broadcast):
         except ProtocolError as error:
             socket.violated(error)
             return
-        except Exception as error:  # noqa: BLE001  # whatever a middleware raises is told to the client and logged
+        except NO_FAILURES:
+            raise
+        except BaseException as error:  # noqa: BLE001  # whatever a middleware raises is told to the client and logged
             self._fail(socket, packet, error, f"a middleware of client {socket.id}")
+            reraise_cancellation(error)
             return
         rest = self._handlers.by_event.get(packet.event, self._refuse)(socket, packet)
         if rest is not None:
@@ -184,7 +194,7 @@ class Namespace(Broadcast):
         if packet.ack_id is not None:
             self._fail(socket, packet, WsException(UNKNOWN_EVENT), packet.event)
 
-    def _fail(self, socket: Socket, packet: Packet, error: Exception, where: str) -> None:
+    def _fail(self, socket: Socket, packet: Packet, error: BaseException, where: str) -> None:
         cause = cause_of(packet.event, packet) if self._clients.runtime.settings.error_cause else None
         socket.tell(packet.ack_id, failure_of(error, cause, where=where, sid=socket.id))
 

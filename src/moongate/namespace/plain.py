@@ -2,7 +2,7 @@
 
 import logging
 
-from moongate.errors import EncodeError, ProtocolError, WsException
+from moongate.errors import ProtocolError, WsException
 from moongate.ids import new_id
 from moongate.namespace.arguments import decode_arguments
 from moongate.namespace.codec import BareCodec
@@ -72,10 +72,7 @@ class PlainConnection:
         """The client sent what is no message: tell it what was expected; the connection lives."""
         _LOGGER.debug("client %s sent what is no message", self.socket.id, exc_info=error)
         told = error if isinstance(error, WsException) else WsException(str(error))
-        try:
-            self.socket.emit("exception", failure_of(told, None, where="", sid=self.socket.id))
-        except EncodeError:
-            _LOGGER.exception("client %s cannot be told of an error", self.socket.id)
+        self.socket.tell(None, failure_of(told, None, where="", sid=self.socket.id))
 
     def part(self, socket: Socket) -> None:
         """Put the client out: it has no other namespace, so its session ends."""

@@ -1,6 +1,7 @@
 """Who comes into which namespace."""
 
 from moongate.config import Settings
+from moongate.namespace.cancellation import NO_FAILURES, reraise_cancellation
 from moongate.namespace.codec import BareCodec
 from moongate.namespace.connection import EngineSession, Session, SocketIoConnection
 from moongate.namespace.directory import Directory
@@ -54,7 +55,10 @@ class Router:
         if namespace.guarded:
             try:
                 await namespace.admit(connection.socket)
-            except Exception as error:
+            except NO_FAILURES:
+                raise
+            except BaseException as error:
+                reraise_cancellation(error)
                 failure = failure_of(error, None, where=f"a middleware of {name}", sid=connection.socket.id)
                 encoder = self.runtime.encoder
                 raise Refused(403, encoder.encode(sendable(failure, encoder))) from error

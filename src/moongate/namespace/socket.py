@@ -1,18 +1,19 @@
 """One client in one namespace."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Coroutine, Mapping
 from threading import get_ident
 from typing import Any, Protocol
 
 from moongate.config import TransportName
-from moongate.errors import ClientDisconnected, ProtocolError
+from moongate.errors import ClientDisconnected, EncodeError, ProtocolError
 from moongate.namespace.acks import AckReceiver, Collector, PendingAcks
 from moongate.namespace.broadcast import Broadcast
 from moongate.namespace.clients import Clients, RemoteSocket, check_event
 from moongate.namespace.codec import Codec
 from moongate.namespace.dispatcher import Backlog
-from moongate.namespace.failures import Failure
+from moongate.namespace.failures import Failure, gist_of
 from moongate.namespace.handshake import Handshake
 from moongate.namespace.middleware import EventMiddleware
 from moongate.namespace.observers import NOBODY, Listener, Observers
@@ -23,6 +24,11 @@ from moongate.wire.outgoing import Outgoing
 from moongate.wire.socketio import Packet
 
 __all__ = ["Connection", "Home", "Link", "Socket", "SocketSender"]
+
+_LOGGER = logging.getLogger("moongate.namespace")
+
+_PATIENCE = 16
+"""How many inboxes of messages may wait while an answer of the client is waited for."""
 
 
 class Link(Protocol):
@@ -248,7 +254,11 @@ class Socket:
     def observe_outgoing(self, event: Event, arguments: tuple[Any, ...]) -> None:
         """Show an event to those who want to see what goes to this client."""
         for listener in self.outgoing or ():
-            listener(event, *arguments)
+            try:
+                listener(event, *arguments)
+            except Exception:
+                # The client, and whoever else the event goes to, must not pay for it.
+                _LOGGER.exception("a listener of on_any_outgoing failed for client %s", self.id)
 
     def deliver(self, message: Outgoing) -> None:
         """Send what is encoded already."""
@@ -264,7 +274,17 @@ class Socket:
         self._clients.runtime.run_in_loop(self.deliver, self.codec.failure(ack_id, failure))
 
     def tell(self, ack_id: int | None, failure: Failure) -> None:
-        """Say what went wrong: as the answer that was asked for, else as the event `exception`."""
+        """Say what went wrong: as the answer that was asked for, else as the event `exception`.
+
+        If an exception carries what cannot be sent, that is logged, and only its message is said.
+        """
+        try:
+            self._tell(ack_id, failure)
+        except EncodeError:
+            _LOGGER.exception("an error cannot be told to client %s as it is: %r", self.id, failure)
+            self._tell(ack_id, gist_of(failure))
+
+    def _tell(self, ack_id: int | None, failure: Failure) -> None:
         if ack_id is None:
             self.emit("exception", failure)
         else:
@@ -279,6 +299,8 @@ class Socket:
         if self._pending is None:
             self._pending = PendingAcks(self.id)
         self._pending.expect(ack_id, receiver)
+        if self._is_busy(1):
+            self.resume_reading()
 
     def forget(self, ack_id: int) -> None:
         """Wait for the answer *ack_id* no longer."""
@@ -304,6 +326,8 @@ class Socket:
             self._tasks = self._tasks if self._tasks is not None else set()
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+            if not self.connected:
+                task.cancel()  # the client left before its message was handled
         self._concurrent += 1
         if self._concurrent >= self._clients.runtime.settings.inbox_size:
             self.pause_reading()
@@ -315,12 +339,21 @@ class Socket:
             self.resume_reading()
 
     def pause_reading(self) -> None:
-        """Read nothing from this client: too much of it waits."""
-        self.session.transport.pause_reading()
+        """Read nothing from this client: too much of it waits.
+
+        While an answer of it is waited for, which may stand behind the messages, more of them are read.
+        """
+        if self._pending is None or not self._pending.due or self._is_busy(_PATIENCE):
+            self.session.transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Read from this client again."""
         self.session.transport.resume_reading()
+
+    def _is_busy(self, patience: int) -> bool:
+        """Whether *patience* inboxes would be full of what waits or runs for this client."""
+        busy = max(self._concurrent, len(self.backlog or ()))
+        return busy >= patience * self._clients.runtime.settings.inbox_size
 
     def __repr__(self) -> str:
         return f"<Socket {self.id} in {self.namespace.name}>"

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from moongate.errors import ProtocolError
+from moongate.namespace.cancellation import NO_FAILURES, reraise_cancellation
 from moongate.namespace.handlers import Invoke
 from moongate.namespace.socket import Socket
 from moongate.pipeline.binding import Bind, compile_binding, shared_ack, takes_binary
@@ -18,9 +19,6 @@ from moongate.wire.socketio import Packet
 __all__ = ["CompiledHandler", "compile_handler", "join_handlers"]
 
 _Method: TypeAlias = Callable[..., Any]
-
-_STREAMING = object()
-"""The result of a handler whose replies come later, from a stream."""
 
 
 class CompiledHandler(msgspec.Struct, frozen=True):
@@ -106,9 +104,11 @@ def _asynchronous(handler: CompiledHandler) -> Callable[[Socket, Packet], Corout
             return
         try:
             result = await method(*arguments)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # told to the client and logged
-            _reraise_cancellation(error)
+        except NO_FAILURES:
+            raise
+        except BaseException as error:  # noqa: BLE001  # told to the client and logged
             fail(socket, packet, error)
+            reraise_cancellation(error)
         else:
             reply(socket, packet, result)
 
@@ -133,7 +133,9 @@ def _general(handler: CompiledHandler) -> Invoke:
         except ProtocolError as error:
             socket.violated(error)
             return None
-        except Exception as error:  # noqa: BLE001  # told to the client and logged
+        except NO_FAILURES:
+            raise
+        except BaseException as error:  # noqa: BLE001  # told to the client and logged
             _fail(handler, socket, packet, error)
             return None
         if hasattr(result, "__await__"):
@@ -152,16 +154,32 @@ async def _settle(handler: CompiledHandler, socket: Socket, packet: Packet, resu
     """Wait for the result, then answer."""
     try:
         value = await result
-    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # told to the client and logged
-        _reraise_cancellation(error)
+    except NO_FAILURES:
+        raise
+    except BaseException as error:  # noqa: BLE001  # told to the client and logged
         _fail(handler, socket, packet, error)
+        reraise_cancellation(error)
     else:
         _answer(handler, socket, packet, value)
 
 
+async def _stream(handler: CompiledHandler, socket: Socket, packet: Packet, items: Any) -> None:
+    """Emit each item of an asynchronous iterator, then answer."""
+    try:
+        await handler.replier.emit_each(socket, packet.event, items)
+    except NO_FAILURES:
+        raise
+    except BaseException as error:  # noqa: BLE001  # told to the client and logged
+        reraise_cancellation(error)  # the client has left: there is nobody to tell
+        _fail(handler, socket, packet, error)
+    else:
+        if not handler.answers_itself:
+            handler.replier.reply(socket, packet, None)
+
+
 def _answer(handler: CompiledHandler, socket: Socket, packet: Packet, result: Any) -> None:
     if hasattr(result, "__aiter__"):
-        socket.spawn(handler.replier.stream(socket, packet, result), stream=True)
+        socket.spawn(_stream(handler, socket, packet, result), stream=True)
     elif not handler.answers_itself:
         handler.replier.reply(socket, packet, result)
     elif result is not None:
@@ -188,7 +206,6 @@ def _several(handlers: Sequence[CompiledHandler]) -> Invoke:
 
     async def invoke(socket: Socket, packet: Packet) -> None:
         ack = shared_ack(socket, packet)
-        streaming = False
         for handler in handlers:
             try:
                 result = handler.result(socket, packet)
@@ -197,26 +214,25 @@ def _several(handlers: Sequence[CompiledHandler]) -> Invoke:
             except ProtocolError as error:
                 socket.violated(error)
                 return
-            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # told to the client and logged
-                _reraise_cancellation(error)
+            except NO_FAILURES:
+                raise
+            except BaseException as error:  # noqa: BLE001  # told to the client and logged
                 _fail(handler, socket, packet, error)
+                reraise_cancellation(error)
                 continue
             if hasattr(result, "__aiter__"):
-                streaming = not ack.answered
-                answerable = packet if streaming else _unanswerable(packet)
-                ack.answered = True
-                socket.spawn(handler.replier.stream(socket, answerable, result), stream=True)
+                if handler.answers_itself:
+                    answerable = packet
+                elif ack.answered:
+                    answerable = _unanswerable(packet)
+                else:  # the stream answers at its end, and the other handlers do not
+                    answerable = msgspec.structs.replace(packet, ack=None)
+                    ack.answered = True
+                socket.spawn(_stream(handler, socket, answerable, result), stream=True)
             elif result is not None and not handler.answers_itself:
                 handler.replier.reply(socket, _unanswerable(packet) if ack.answered else packet, result)
                 ack.answered = True
-        if acknowledges and not ack.answered and not streaming:
+        if acknowledges and not ack.answered:
             handlers[0].replier.reply(socket, packet, None)
 
     return invoke
-
-
-def _reraise_cancellation(error: BaseException) -> None:
-    """Re-raise a cancellation of the task that runs the handler; one of something awaited is an error like others."""
-    task = asyncio.current_task()
-    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-        raise error

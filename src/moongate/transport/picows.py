@@ -14,6 +14,7 @@ from moongate.transport.flow import READY, Cork
 from moongate.wire.outgoing import Outgoing
 from moongate.wire.websocket import (
     PING_FRAME,
+    PONG_START,
     Assembler,
     InvalidText,
     binary_frame,
@@ -49,7 +50,7 @@ class PicowsTransport(WSListener):
 
     __slots__ = (
         "_assembler", "_close", "_connection", "_cork", "_deaf", "_descriptor", "_direct", "_drained", "_pending",
-        "_pong", "_settings", "_stream", "receiver",
+        "_settings", "_stream", "receiver",
     )  # fmt: skip
 
     name: TransportName = "websocket"
@@ -60,7 +61,6 @@ class PicowsTransport(WSListener):
         self._cork = cork
         self._settings = settings
         self._pending: list[bytes] = []  # frames of this turn
-        self._pong: bytes | None = None  # the last answer to a ping
         self._connection: WSTransport  # picows' side; there when the connection is open
         self._stream: Any = None  # the event loop's transport; None before it is open and after it is gone
         self._descriptor = -1  # the socket's, to send on directly; -1 where that is impossible
@@ -228,10 +228,9 @@ class PicowsTransport(WSListener):
 
     def _answer_ping(self, payload: bytes) -> None:
         """Answer a ping. Of several in a row only the newest needs it (RFC 6455 section 5.5.3)."""
-        if self._pending and self._pending[-1] is self._pong:
+        if self._pending and self._pending[-1][0] == PONG_START:
             self._pending.pop()
-        self._pong = pong_frame(payload)
-        self._send_frame(self._pong)
+        self._send_frame(pong_frame(payload))
 
     def _is_utf8(self, data: bytes) -> bool:
         """Whether *data* is UTF-8; if not, the connection closes (RFC 6455 section 8.1)."""

@@ -8,6 +8,7 @@ from moongate.errors import PayloadTooLarge, ProtocolError
 __all__ = [
     "MAX_FRAGMENTS",
     "PING_FRAME",
+    "PONG_START",
     "Assembler",
     "InvalidText",
     "binary_frame",
@@ -23,6 +24,9 @@ MAX_FRAGMENTS = 4096
 
 PING_FRAME = b"\x89\x00"
 """A ping without a payload (RFC 6455 section 5.5.2)."""
+
+PONG_START = 0x8A
+"""The first byte of a pong (RFC 6455 section 5.2)."""
 
 _UNASSIGNED = frozenset((1004, 1005, 1006))
 """Close codes below 1015 that have no meaning on the wire (RFC 6455 section 7.4.1)."""
