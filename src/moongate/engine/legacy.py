@@ -28,8 +28,15 @@ class LegacyBodies:
         return encode_body(packets, takes_binary=self._takes_binary)
 
     def decode(self, body: bytes, *, is_binary: bool) -> Iterator[tuple[bool, bytes]]:
-        """Split a body into packets, each told to be text or binary; raises ProtocolError."""
-        return decode_binary_body(body) if is_binary else decode_text_body(body)
+        """Split a body into packets, each told to be text or binary.
+
+        What is no packet is told to be an empty one, which ends the session: as with Node's server, the request that
+        brought it is answered as any other.
+        """
+        try:
+            yield from decode_binary_body(body) if is_binary else decode_text_body(body)
+        except ProtocolError:
+            yield True, b""
 
     def is_binary(self, body: bytes) -> bool:
         """Whether *body* is no text."""

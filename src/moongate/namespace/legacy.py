@@ -18,7 +18,8 @@ class LegacyConnection(SocketIoConnection):
 
     def join_root(self) -> None:
         """Let the client in where it expects to be from the beginning."""
-        self._ask(ROOT, {})
+        if not self.session.closed:
+            self._ask(ROOT, {})
 
     def _connect(self, packet: Packet) -> None:
         name, _, query = packet.namespace.partition(b"?")

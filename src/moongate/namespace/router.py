@@ -1,5 +1,7 @@
 """Who comes into which namespace."""
 
+import asyncio
+
 from moongate.config import Settings
 from moongate.namespace.cancellation import NO_FAILURES, reraise_cancellation
 from moongate.namespace.codec import BareCodec
@@ -39,7 +41,8 @@ class Router:
         """Return what receives the packets of a new Socket.IO session."""
         if session.revision != _REVISION:
             connection = LegacyConnection(self.directory, session)
-            connection.join_root()
+            # In the next turn, so that the session's first word stands alone in its answer, as with Node's server.
+            asyncio.get_running_loop().call_soon(connection.join_root)
             return connection
         parser = self.runtime.parser
         if parser is not None:

@@ -269,10 +269,6 @@ class Socket:
         message = self.codec.acknowledgement(ack_id, arguments)
         return self._clients.runtime.run_in_loop(self.deliver, message)
 
-    def fail(self, ack_id: int, failure: object) -> None:
-        """Answer the client's message *ack_id* with what went wrong."""
-        self._clients.runtime.run_in_loop(self.deliver, self.codec.failure(ack_id, failure))
-
     def tell(self, ack_id: int | None, failure: Failure) -> None:
         """Say what went wrong: as the answer that was asked for, else as the event `exception`.
 
@@ -288,7 +284,7 @@ class Socket:
         if ack_id is None:
             self.emit("exception", failure)
         else:
-            self.fail(ack_id, failure)
+            self._clients.runtime.run_in_loop(self.deliver, self.codec.failure(ack_id, failure))
 
     def violated(self, error: ProtocolError) -> None:
         """The client sent what the protocol does not allow."""
