@@ -18,7 +18,7 @@ from moongate.errors import ConfigurationError, MoongateError
 from moongate.gateway.explorer import check, describe, explore
 from moongate.gateway.metadata import GatewaySpec, gateway_metadata
 from moongate.namespace.formats import check_methods, chosen_parser
-from moongate.namespace.handlers import Hooks
+from moongate.namespace.handlers import Hooks, Middleware
 from moongate.namespace.namespace import Namespace
 from moongate.namespace.router import Router
 from moongate.pipeline.compile import CompiledHandler, compile_handler, join_handlers
@@ -143,14 +143,31 @@ class Moongate:
             self._router.runtime.start()
             if self._hosted is not None:
                 await self._hosted.start(self._state)
-            await self._container.create()
-            specs = explore(self._container.instances())
-            self._connect(specs)
-            await self._run_after_init(specs)
-            await self._container.start()
+            middleware = {namespace.name: list(namespace.handlers.middleware) for namespace in self._directory}
+            try:
+                specs = await self._start_gateways()
+            except BaseException:
+                await self._abandon_start(middleware)
+                raise
             self._phase = _Phase.STARTED
         for line in describe(specs):
             _LOGGER.info(line)
+
+    async def _start_gateways(self) -> list[GatewaySpec]:
+        await self._container.create()
+        specs = explore(self._container.instances())
+        self._connect(specs)
+        await self._run_after_init(specs)
+        await self._container.start()
+        return specs
+
+    async def _abandon_start(self, middleware: dict[str, list[Middleware]]) -> None:
+        """End what was started when the rest could not, so that it may be tried again; *middleware* came before."""
+        for namespace in self._directory:
+            namespace.handlers.reset(middleware.get(namespace.name, []))
+        await self._container.abandon()
+        if self._hosted is not None:
+            await self._hosted.stop()
 
     async def stop(self, signal: str | None = None) -> None:
         """Run the shutdown hooks and say goodbye to all clients. Stopping twice is stopping once."""

@@ -1,6 +1,7 @@
 """The container: constructs every provider once for each module that lists it, on dishka."""
 
 import inspect
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Annotated, Any
@@ -21,6 +22,8 @@ from moongate.di.provider import (
 from moongate.di.resolution import MISSING, External, Graph, Node, Source
 
 __all__ = ["MISSING", "Container", "External"]
+
+_LOGGER = logging.getLogger("moongate")
 
 
 class Container:
@@ -88,6 +91,17 @@ class Container:
         finally:
             if self._dishka is not None:
                 await self._dishka.close()
+
+    async def abandon(self) -> None:
+        """Close what was constructed, because the start has failed; what that raises is logged."""
+        self._instances.clear()
+        self._lifecycle = None
+        if self._dishka is not None:
+            try:
+                await self._dishka.close()
+            except Exception:
+                _LOGGER.exception("a provider could not be closed")
+            self._dishka = None
 
     def _class_nodes(self) -> list[tuple[Node, type]]:
         found = []

@@ -13,7 +13,8 @@ from moongate.namespace.directory import Directory
 from moongate.namespace.failures import refusal_of, sendable
 from moongate.namespace.handshake import Handshake
 from moongate.namespace.namespace import Namespace
-from moongate.namespace.socket import Link, Socket
+from moongate.namespace.sender import Link
+from moongate.namespace.socket import Socket
 from moongate.transport.base import Request
 from moongate.types import DisconnectReason
 from moongate.wire.outgoing import Outgoing

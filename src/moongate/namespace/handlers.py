@@ -46,6 +46,13 @@ class Handlers:
         self.takes_binary: bool = False  # whether the event `message` is for binary messages of bare clients
         self.subprotocols: tuple[str, ...] = ()  # what bare WebSocket clients may ask for (RFC 6455 section 1.9)
 
+    def reset(self, middleware: list[Middleware]) -> None:
+        """Forget what gateways have given, because their start has failed; *middleware* stays."""
+        self.by_event.clear()
+        self.routes.clear()
+        self.hooks.clear()
+        self.middleware[:] = middleware
+
     def handle(self, event: Event, invoke: Invoke, encoder: PayloadEncoder) -> None:
         """Handle *event* by *invoke*. There is one for each event; the layer above joins several handlers."""
         self.by_event[event] = invoke

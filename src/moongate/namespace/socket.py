@@ -17,27 +17,18 @@ from moongate.namespace.failures import Failure, gist_of
 from moongate.namespace.handshake import Handshake
 from moongate.namespace.middleware import EventMiddleware
 from moongate.namespace.observers import NOBODY, Listener, Observers
-from moongate.transport.base import Transport
+from moongate.namespace.sender import Link, SocketSender
 from moongate.transport.flow import READY
 from moongate.types import DisconnectReason, Event, Room, Sid
 from moongate.wire.outgoing import Outgoing
 from moongate.wire.socketio import Packet
 
-__all__ = ["Connection", "Home", "Link", "Socket", "SocketSender"]
+__all__ = ["Connection", "Home", "Socket"]
 
 _LOGGER = logging.getLogger("moongate.namespace")
 
 _PATIENCE = 16
 """How many inboxes of messages may wait while an answer of the client is waited for."""
-
-
-class Link(Protocol):
-    """A session, as far as its sockets need it."""
-
-    transport: Transport
-
-    def close(self, reason: DisconnectReason) -> None:
-        """End the session."""
 
 
 class Connection(Protocol):
@@ -353,45 +344,3 @@ class Socket:
 
     def __repr__(self) -> str:
         return f"<Socket {self.id} in {self.namespace.name}>"
-
-
-class SocketSender:
-    """Sends to one client with options: `client.volatile`, `client.timeout(5)`."""
-
-    __slots__ = ("_socket", "_timeout", "_volatile")
-
-    def __init__(self, socket: Socket, *, volatile: bool = False, timeout: float | None = None) -> None:
-        self._socket = socket
-        self._volatile = volatile
-        self._timeout = timeout
-
-    @property
-    def volatile(self) -> "SocketSender":
-        """The same sender, whose events are dropped if the client cannot take them at once."""
-        return SocketSender(self._socket, volatile=True, timeout=self._timeout)
-
-    def timeout(self, seconds: float) -> "SocketSender":
-        """Return the same sender, whose `emit_with_ack` waits *seconds* for the answer."""
-        return SocketSender(self._socket, volatile=self._volatile, timeout=seconds)
-
-    @property
-    def broadcast(self) -> Broadcast:
-        """A broadcast with the same options to all clients of the namespace, save this one."""
-        broadcast = self._socket.broadcast
-        broadcast = broadcast.volatile if self._volatile else broadcast
-        return broadcast if self._timeout is None else broadcast.timeout(self._timeout)
-
-    def to(self, *rooms: Room) -> Broadcast:
-        """Return a broadcast with the same options to the clients in any of *rooms*, save this one."""
-        return self.broadcast.to(*rooms)
-
-    def emit(self, event: Event, *arguments: Any) -> Awaitable[None]:
-        """Send an event; raises EncodeError for arguments that cannot be sent."""
-        if self._volatile and not self._socket.session.transport.writable:
-            check_event(event)
-            return READY
-        return self._socket.emit(event, *arguments)
-
-    async def emit_with_ack(self, event: Event, *arguments: Any) -> Any:
-        """Send an event and return the client's answer; see `Socket.emit_with_ack`."""
-        return await self._socket.emit_with_ack(event, *arguments, timeout=self._timeout)

@@ -20,13 +20,15 @@ class HostedLifespan:
 
     def __init__(self, application: AsgiApp) -> None:
         self._application = application
-        self._to_application: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._from_application: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self._to_application: asyncio.Queue[dict[str, Any]]  # both are new with each start
+        self._from_application: asyncio.Queue[dict[str, Any] | None]
         self._task: asyncio.Task[None] | None = None  # None before the start, and if lifespan is not supported
         self._started = False  # whether the application has answered to the start
 
     async def start(self, state: dict[str, Any]) -> None:
         """Start the application; raises ConfigurationError with its own words if it fails."""
+        self._to_application = asyncio.Queue()
+        self._from_application = asyncio.Queue()
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
         self._task = asyncio.get_running_loop().create_task(self._run(scope))
         answer = await self._ask("startup")
