@@ -31,6 +31,7 @@ from moongate.types import AsgiApp, Event, Receive, Scope, Send
 from moongate.wire.message import MessageCodec
 from moongate.wire.parser import Parser
 from moongate.wire.plain import BINARY_EVENT
+from moongate.wire.socketio import Packet
 
 __all__ = ["Moongate"]
 
@@ -291,7 +292,7 @@ class Moongate:
         """End every session, then wait for handlers and disconnect hooks."""
         await self._engine.close()
         await self._raw_engine.close()
-        await self._router.runtime.dispatcher.stop(self.settings.shutdown_timeout)
+        await self._router.runtime.dispatcher.stop(self.settings.shutdown_timeout, Packet)
 
 
 def _below(path: str, prefix: str) -> bool:

@@ -140,6 +140,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether browsers get the official Socket.IO client at `/socket.io/socket.io.js`, as from Node's server."""
     inbox_size: Annotated[int, msgspec.Meta(ge=1)] = 128
     """How many messages of one client may wait for their handler before reading from it pauses."""
+    max_streams: Annotated[int, msgspec.Meta(ge=1)] = 128
+    """How many streaming handlers may run for one client at the same time; more are refused."""
     high_water: _Bytes = 65_536
     """How many unsent bytes of one client make an awaited `emit` wait."""
     max_attachments: Annotated[int, msgspec.Meta(ge=1)] = 10

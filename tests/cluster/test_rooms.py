@@ -70,6 +70,14 @@ def test_rooms_joined_before_being_let_in_count_from_then_on(rooms: Rooms[Someon
     assert selected(rooms, Target(frozenset(["red"]))) == ["ann", "bob", "dan"]
 
 
+def test_who_has_left_joins_nothing_in_the_name_of_another(rooms: Rooms[Someone]) -> None:
+    old = rooms.members["ann"]
+    rooms.remove(old)
+    rooms.add(Someone("ann"))
+    rooms.join(old, ["blue"])
+    assert selected(rooms, Target(frozenset(["blue"]))) == ["bob", "cyd"]
+
+
 def test_an_empty_room_does_not_exist(rooms: Rooms[Someone]) -> None:
     rooms.leave(rooms.members["ann"], ["red", "never joined"])
     rooms.leave(rooms.members["bob"], ["red"])

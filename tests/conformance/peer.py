@@ -3,6 +3,7 @@
 import base64
 import os
 import socket
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -104,6 +105,15 @@ class Peer:
             return not self._buffer and not self._socket.recv(1)
         except ConnectionResetError:
             return True
+
+    def receive(self) -> bytes:
+        """Some of the bytes that come next; none at the end of the connection."""
+        return self._socket.recv(1 << 20)
+
+    def drop(self) -> None:
+        """End the connection by TCP alone, whatever is under way."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def finish(self) -> None:
         """Say that nothing more will be sent, by TCP alone."""

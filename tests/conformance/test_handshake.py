@@ -138,6 +138,14 @@ def test_a_crowd_of_offers_is_looked_at_quickly(connect: Connect):
     assert time.process_time() - started < 1
 
 
+@pytest.mark.parametrize("target", ["http://localhost/ws", "ws://localhost:1/ws?a=b", "/%77s", "/ws/", "/ws#fragment"])
+def test_a_target_in_another_form(connect: Connect, target: str):
+    peer = connect(target)
+    assert peer.status == 101
+    peer.text("hello")
+    assert peer.frame() == Frame(TEXT, b"hello")
+
+
 def test_nothing_is_let_in_on_a_path_that_is_not_there(connect: Connect):
     peer: Any = connect("/ws/nowhere")
     assert peer.status == 404

@@ -3,24 +3,36 @@
 import msgspec
 
 __all__ = [
+    "ANSWER_BEFORE_CLOSE",
     "BASE64",
     "CONNECT_IN_TURN",
     "CREDENTIALS",
     "CUT_POST",
     "DEPTH",
     "EMPTY",
+    "FAIL_FAST",
     "FRACTION_AS_NAME",
     "INVALID_UTF8",
     "JSONP",
+    "KEY_FIRST",
+    "LEAVE_IN_TURN",
+    "LENGTHS",
     "LONG_NAMESPACE",
     "NOT_FINITE",
     "NUMBERS",
     "NUMBER_TEXT",
+    "OTHER_PATH",
+    "OTHER_PROTOCOL",
+    "OTHER_SITE",
     "PLACEHOLDER",
+    "PONGS",
     "PUT_OUT",
+    "REVISION",
     "SECOND_WEBSOCKET",
     "SURROGATES",
     "UNKNOWN",
+    "UPGRADE_BODY",
+    "VERSION",
     "Difference",
 ]
 
@@ -132,4 +144,72 @@ CONNECT_IN_TURN = Difference(
     "handled; Node's server lets it in some turns of its event loop later, and closes the connection if packets come "
     "before.",
     "Node's answer depends on how packets fall into turns of its loop; clients wait for the answer to their CONNECT.",
+)
+
+LEAVE_IN_TURN = Difference(
+    "What comes for a namespace behind the client's own word that it leaves closes the connection; Node's server "
+    "passes it over if it comes in the same turn of its event loop.",
+    "Node's answer depends on how packets fall into turns of its loop; no client writes to where it is not.",
+)
+
+VERSION = Difference(
+    "A WebSocket of another version than 13 is refused with 426; Node's server refuses with 400, and takes the drafts "
+    "of version 8 and whatever JavaScript converts to one of the two numbers.",
+    "RFC 6455 4.2.2; drafts are spoken by no client that is left.",
+)
+
+UPGRADE_BODY = Difference(
+    "A request for a WebSocket that has a body is refused; Node's server takes the body for frames.",
+    "Where the request ends has to be beyond doubt, or a proxy and the server may read two different requests.",
+)
+
+OTHER_PROTOCOL = Difference(
+    "A request for an upgrade to something else than WebSocket is answered as if it had not asked for that; Node's "
+    "server refuses it.",
+    "RFC 9110 7.8: such a request is an offer, which may be passed over.",
+)
+
+OTHER_SITE = Difference(
+    "Pages of other sites may not connect unless the settings allow it; Node's server lets their WebSockets in, and "
+    "their polls too, whose answers only the browser keeps from them.",
+    "They would come with the cookies of whoever looks at them (cross-site WebSocket hijacking).",
+)
+
+OTHER_PATH = Difference(
+    "A WebSocket for a path of nobody is refused with 403 at once; Node's server cuts the connection after a second.",
+    "It is the answer of ASGI's hosts, and says what is wrong.",
+)
+
+REVISION = Difference(
+    "A WebSocket of an older revision of Engine.IO is refused with 400; Node's server opens it and writes the same "
+    "answer into it, which is no frame.",
+    "The connection fails in either case, and so the client can read why.",
+)
+
+KEY_FIRST = Difference(
+    "What is wrong with a request for a WebSocket itself is said before what is wrong with its query; Node's server "
+    "does the reverse.",
+    "Nothing of the application runs for what is no handshake.",
+)
+
+PONGS = Difference(
+    "Of several pings at once the newest is answered; Node's server answers each.",
+    "RFC 6455 5.5.3 allows it, and pings without end cost no more than they are worth.",
+)
+
+FAIL_FAST = Difference(
+    "A fragment that can never become UTF-8 closes the connection; Node's server waits for the whole message.",
+    "RFC 6455 8.1, and the rest need not be kept.",
+)
+
+LENGTHS = Difference(
+    "A frame's length in more bytes than it needs, or with the highest bit set, is a protocol error, 1002; Node's "
+    "server takes the one and finds the other too large, 1009.",
+    "RFC 6455 5.2: the shortest form must be used, and the bit must be 0.",
+)
+
+ANSWER_BEFORE_CLOSE = Difference(
+    "What the messages before a close frame are answered with at once leaves before the close frame that answers it; "
+    "Node's server drops it if all came together.",
+    "Node's answer depends on how packets fall into turns of its loop.",
 )

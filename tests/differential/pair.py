@@ -88,5 +88,5 @@ def node_server(**options: Any) -> Iterator[int]:
 @contextmanager
 def our_server(**settings: Any) -> Iterator[int]:
     """The port of our server with these settings."""
-    with LiveServer(application(ping_interval=300.0, **settings)) as server:
+    with LiveServer(application(**{"ping_interval": 300.0, **settings})) as server:
         yield server.port

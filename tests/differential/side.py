@@ -30,7 +30,8 @@ _QUESTION = re.compile(r'^(42(?:/[^,]*,)?)(\d+)(\["question"\])')
 """The server asks, under an id that goes on counting through all scripts."""
 
 _HEADERS = re.compile(
-    "access-control-.*|allow|cache-control|content-encoding|content-type|set-cookie|vary|x-xss-protection"
+    "access-control-.*|allow|cache-control|content-encoding|content-type|sec-websocket-.*|set-cookie|upgrade|vary"
+    "|x-xss-protection"
 )
 """Names of the headers that mean something to Socket.IO clients and browsers; the others, as the
 body's length or chunks, are the HTTP server's."""
@@ -182,7 +183,8 @@ class Channel:
         elif came.opcode == BINARY:
             self.lines.append(f"binary {came.payload.hex()}")
         elif came.opcode == CLOSE:
-            self.lines.append(f"close {came.close_code or ''}")
+            reason = came.payload[2:].decode(errors="backslashreplace")
+            self.lines.append(f"close {came.close_code or ''} {reason}".rstrip())
             self.raw(frame(CLOSE, came.payload))
         else:
             self.lines.append(f"opcode {came.opcode} {came.payload.hex()}")

@@ -16,7 +16,7 @@ COUNT = int(os.environ.get("MOONGATE_DIFFERENTIAL_COUNT", "600"))
 FIRST = int(os.environ.get("MOONGATE_DIFFERENTIAL_SEED", "0"))
 SHARES = 4
 
-_ENDINGS = (END, "close ", "6", "1")
+_ENDINGS = (END, "close", "6", "1")
 """How a transcript tells of the end: by WebSocket, and by polling."""
 
 _JSON = re.compile(r'[\[{]"?')

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -59,6 +60,27 @@ def test_what_is_cancelled_is_not_called_back_and_let_go(clock: Clock):
         assert entry[1] is None
     clock.run_until(1011)
     assert fired == [1, 3]
+
+
+def test_what_is_put_off_again_and_again_takes_no_room(clock: Clock):
+    fired: list[tuple[int, float]] = []
+    deadlines: Deadlines[int] = Deadlines(10, lambda number: fired.append((number, clock.now)))
+    deadlines.add(0)
+    entries = [deadlines.add(number) for number in range(1, 100)]
+    tracemalloc.start()
+    for _ in range(200):
+        clock.now += 0.01
+        for number, entry in enumerate(entries):
+            deadlines.cancel(entry)
+            entries[number] = deadlines.add(number + 1)
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size < 200_000
+    clock.run_until(1011.9)
+    assert fired == [(0, 1010)]
+    clock.run_until(1013)
+    assert [number for number, _ in fired[1:]] == list(range(1, 100))
+    assert [at for _, at in fired[1:]] == pytest.approx([1012] * 99)
 
 
 def test_what_is_cancelled_by_a_callback_is_not_called_back(clock: Clock):

@@ -157,3 +157,16 @@ async def test_the_client_learns_that_the_server_stops():
     await app.engine.close()
     assert wire.closed == 1001
     assert app.peers[0].reasons == [DisconnectReason.SERVER_SHUTTING_DOWN]
+
+
+async def test_a_client_that_is_not_read_from_may_have_answered():
+    app = EchoApp(ping_interval=0.02, ping_timeout=0.03)
+    wire = open_wire(app)
+    wire.pause_reading()
+    for _ in range(2):
+        wire.receiver.on_text(b"4a")  # a few that were received already
+        await asyncio.sleep(0.1)
+    assert app.ends.empty()
+    app.peers[0].session.resume_reading()
+    wire.receiver.on_text(b"3")
+    assert await app.ended() == DisconnectReason.PING_TIMEOUT

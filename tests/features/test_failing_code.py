@@ -67,6 +67,10 @@ class RaisingGateway(Ping):
         yield 1
         await cancelled_elsewhere()
 
+    @SubscribeMessage("end of a thread's iterator", threaded=True)
+    def end_of_iterator(self) -> int:
+        return next(iter([]))
+
     @SubscribeMessage("reserved event")
     async def reserved_event(self) -> WsResponse[int]:
         return WsResponse("disconnect", 1)
@@ -81,6 +85,7 @@ class RaisingGateway(Ping):
         "concurrent panic",
         "streamed panic",
         "cancelled stream",
+        "end of a thread's iterator",
         "reserved event",
     ],
 )
@@ -368,3 +373,24 @@ def test_an_answer_may_stand_behind_more_messages_than_the_inbox_takes(serve: Se
     """
     assert node.run(serve(Gateway, inbox_size=8), script) == ["yes", 50]
     assert handled == list(range(51))
+
+
+def test_a_stream_too_many_is_refused_and_the_client_is_served_on(serve: Serve, node: Node):
+    @WebSocketGateway()
+    class Gateway(Ping):
+        @SubscribeMessage("ticks")
+        async def ticks(self, symbol: str) -> AsyncIterator[str]:
+            while True:
+                yield symbol
+                await asyncio.sleep(0.01)
+
+    script = """
+        const s = await connect();
+        for (const symbol of ["a", "b", "c"]) s.emit("ticks", symbol);
+        const told = await ack(s, "ticks", "d");
+        return [told.message, await ack(s, "ping"), [...new Set(seen(s, "ticks"))].sort()];
+    """
+    told, pong, symbols = node.run(serve(Gateway, max_streams=3, inbox_size=2), script)
+    assert told == "Too many streams"
+    assert pong == "pong"
+    assert symbols == ["a", "b", "c"]

@@ -61,8 +61,11 @@ class Rehearsal:
             def on_module_destroy(self) -> None:
                 rehearsal.log.append("destroyed")
 
-        providers = [FactoryProvider("pool", pool), FactoryProvider("database", database, ("pool",)), Gateway]
-        return Module(providers=providers)(type("Root", (), {}))
+        @Module(providers=[FactoryProvider("pool", pool), FactoryProvider("database", database, ("pool",)), Gateway])
+        class Root:
+            """The only module."""
+
+        return Root
 
     async def http(self, scope: Any, receive: Any, send: Any) -> None:
         for step in ("startup", "shutdown"):

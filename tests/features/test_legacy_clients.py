@@ -1,5 +1,6 @@
 """Official clients of the major version 2, which speak Engine.IO's revision 3."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ class Hall:
 
     def __init__(self) -> None:
         self.log: list[Any] = []
+        self.goes_on = asyncio.Event()
+        self.waiting = False
 
     async def handle_connection(self, client: Socket) -> None:
         self.log.append(["in", client.id, dict(client.handshake.auth)])
@@ -40,6 +43,13 @@ class Hall:
     @SubscribeMessage("say")
     async def say(self, client: Socket, room: str, body: Any) -> None:
         client.to(room).emit("said", body)
+
+    @SubscribeMessage("join later")
+    async def join_later(self, client: Socket, room: str) -> None:
+        self.waiting = True
+        await self.goes_on.wait()
+        client.join(room)
+        self.waiting = False
 
     @SubscribeMessage("leave")
     async def leave(self, client: Socket) -> None:
@@ -118,6 +128,39 @@ def test_a_query_of_the_namespace_is_the_auth(serve: Serve, node: Node):
     """
     assert node.run(server, script) == ['refused: {"code":7}', 'refused: {"message":"Invalid namespace"}', True]
     assert {"token": "a&b", "empty": ""} in [line[2] for line in server.app.get(SideHall).log if line[0] == "in"]
+
+
+def test_a_long_token_in_the_query(serve: Serve, node: Node):
+    server = serve(RootHall, SideHall, allow_eio3=True)
+    script = 'const s = await legacy("/hall?token=" + "x".repeat(5000)); return s.id'
+    sid = node.run(server, script)
+    server.until(lambda: ["in", sid, {"token": "x" * 5000}] in server.app.get(SideHall).log)
+
+
+def test_who_comes_back_under_the_same_id_is_another_client(serve: Serve, node: Node):
+    server = serve(RootHall, SideHall, allow_eio3=True)
+    hall = server.app.get(SideHall)
+    script = """
+        const s = await legacy("/hall");
+        s.io.socket("/"); // keeps the connection open
+        const first = s.id;
+        s.emit("join later", "lobby");
+        await call("waits");
+        s.disconnect();
+        s.connect();
+        await next(s, "connect");
+        await call("goes on");
+        await new Promise((resolve) => s.emit("echo", 1, resolve));
+        return s.id === first;
+    """
+
+    def go_on() -> None:
+        server.call(hall.goes_on.set)
+        server.until(lambda: not hall.waiting)
+
+    calls = {"waits": lambda: server.until(lambda: hall.waiting), "goes on": go_on}
+    assert node.run(server, script, calls=calls) is True
+    assert server.call(server.namespace("/hall").to("lobby").fetch_sockets) == []
 
 
 def test_how_they_leave(serve: Serve, node: Node):

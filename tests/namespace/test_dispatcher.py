@@ -141,7 +141,7 @@ async def test_stopping_waits_for_what_runs_and_cancels_what_does_not_end(dispat
     dispatcher.submit(endless, waiting_for(asyncio.Event()), "endless")
     await eventually(lambda: bool(brief.log and endless.log))
     asyncio.get_running_loop().call_soon(event.set)
-    await dispatcher.stop(0.2)
+    await dispatcher.stop(0.2, str)
     assert brief.log == ["brief begins", "brief ends"]
     assert endless.log == ["endless begins"]
     assert asyncio.all_tasks() == tasks
@@ -175,3 +175,37 @@ async def test_a_worker_that_idles_keeps_nobody_alive(dispatcher: Dispatcher) ->
     del socket
     await done.wait()
     await eventually(lambda: alive() is None)
+
+
+async def test_what_waits_behind_a_handler_that_does_not_end_is_done_save_what_nobody_wants(
+    dispatcher: Dispatcher,
+) -> None:
+    socket = Somebody()
+    tasks = asyncio.all_tasks()
+    dispatcher.submit(socket, waiting_for(asyncio.Event()), "endless")
+    dispatcher.submit(socket, lambda socket, argument: socket.log.append(argument), "message")
+    dispatcher.submit(socket, lambda socket, argument: socket.log.append(argument), 1)
+    await eventually(lambda: bool(socket.log))
+    await dispatcher.stop(0.05, str)
+    assert socket.log == ["endless begins", 1]
+    assert asyncio.all_tasks() == tasks
+
+
+async def test_stopping_does_not_wait_for_a_handler_that_will_not_be_cancelled(
+    dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moongate.namespace.dispatcher._LAST_MOMENT", 0.05)
+    socket, event = Somebody(), asyncio.Event()
+
+    async def stubborn(socket: Somebody, _: Any) -> None:
+        while not event.is_set():
+            try:
+                await event.wait()
+            except asyncio.CancelledError:
+                socket.log.append("not yet")
+
+    dispatcher.submit(socket, stubborn, None)
+    async with asyncio.timeout(5):
+        await dispatcher.stop(0.05, str)
+    assert socket.log == ["not yet", "not yet"]
+    event.set()

@@ -94,6 +94,12 @@ class Peer:
         async with asyncio.timeout(5):
             return await self.reader.read() == b""
 
+    async def vanish(self) -> None:
+        """End the connection without a word, and wait until that is noticed."""
+        self.writer.transport.abort()
+        while (await self.receiver.next())[0] != "closed":
+            pass
+
 
 @asynccontextmanager
 async def connected(settings: Settings | None = None, family: int = socket.AF_INET) -> AsyncIterator[Peer]:
@@ -183,10 +189,10 @@ async def test_what_rfc_6455_forbids_closes_the_connection(frames: list[tuple[in
         assert (await peer.receiver.next())[0] == "closed"
 
 
-async def test_a_close_of_the_peer_is_answered_with_its_code() -> None:
+async def test_a_close_of_the_peer_is_answered_in_its_own_words() -> None:
     async with connected() as peer:
         peer.send(CLOSE, struct.pack("!H", 4321) + b"bye")
-        assert await peer.read() == (CLOSE, struct.pack("!H", 4321))
+        assert await peer.read() == (CLOSE, struct.pack("!H", 4321) + b"bye")
         assert await peer.is_closed()
         assert await peer.receiver.next() == ("closed", 4321, "bye")
 
@@ -247,3 +253,50 @@ async def test_a_ping_of_ours_is_answered() -> None:
         assert (await peer.read())[0] == PING
         peer.send(PONG)
         assert await peer.receiver.next() == ("pong",)
+
+
+async def test_a_flood_is_read_whole_and_in_order_and_pauses_when_told() -> None:
+    async with connected() as peer:
+        for number in range(3000):
+            peer.send(TEXT, b"%d" % number)
+        assert [await peer.receiver.next() for _ in range(3000)] == [("text", b"%d" % number) for number in range(3000)]
+        peer.transport.pause_reading()
+        peer.send(TEXT, b"later")
+        peer.transport.send_text(b"still sending")
+        assert await peer.read() == (TEXT, b"still sending")
+        assert not peer.receiver.events
+        peer.transport.resume_reading()
+        assert await peer.receiver.next() == ("text", b"later")
+
+
+async def test_a_pause_holds_when_it_is_a_flood_that_is_paused() -> None:
+    async with connected() as peer:
+        peer.receiver.on_text = lambda data: peer.transport.pause_reading()  # type: ignore[method-assign]
+        for _ in range(200):
+            for _ in range(1000):
+                peer.send(TEXT, b"x")
+            await asyncio.sleep(0)
+        peer.receiver.on_text = lambda data: peer.receiver._add("text", data)  # type: ignore[method-assign]
+        peer.transport.send_text(b"still sending")
+        assert await peer.read() == (TEXT, b"still sending")
+        peer.receiver.events.clear()
+        await asyncio.sleep(0.05)
+        assert not peer.receiver.events
+        peer.transport.resume_reading()
+        assert await peer.receiver.next() == ("text", b"x")
+        await peer.vanish()
+
+
+async def test_an_emit_of_much_waits_until_it_is_sent() -> None:
+    async with connected() as peer:
+        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
+
+        async def emit() -> None:
+            while True:
+                peer.transport.send_bytes(b"x" * 1_000_000)
+                await peer.transport.drained()
+
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(emit(), 0.2)
+        assert not peer.transport.writable
+        await peer.vanish()

@@ -1,5 +1,6 @@
 """permessage-deflate (RFC 7692): what is agreed on, and what messages become."""
 
+import time
 import zlib
 from contextlib import suppress
 
@@ -54,12 +55,25 @@ def answer(header: str, compression: Compression = PLAIN) -> str | None:
         (f"{NAME}; client_max_window_bits=16", None),
         (f"{NAME}; client_max_window_bits=10; client_max_window_bits=10", None),
         (f"{NAME}; server_no_context_takeover=true", None),
+        (f'{NAME}; client_max_window_bits="10', None),
+        (f'{NAME}; client_max_window_bits=""', None),
+        (f'x; y="a, {NAME}, b"', None),
+        (f'x; y="a\\", {NAME}", {NAME}; server_max_window_bits=10', f"{NAME}; server_max_window_bits=10"),
         (f"{NAME}; unknown", None),
         (f"{NAME}; unknown, {NAME}; client_no_context_takeover", f"{NAME}; client_no_context_takeover"),
     ],
 )
 def test_what_is_agreed_on(offer: str, expected: str | None):
     assert answer(offer) == expected
+
+
+@pytest.mark.parametrize(
+    "header", [NAME + "," * 50_000, '"\\' * 25_000, '"' * 50_001, 'x; y="' + "a\\" * 25_000, "x;" * 30_000]
+)
+def test_a_header_of_any_form_is_read_in_linear_time(header: str):
+    started = time.perf_counter()
+    answer(header)
+    assert time.perf_counter() - started < 0.2
 
 
 def test_what_the_settings_ask_for():

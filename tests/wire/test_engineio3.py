@@ -28,6 +28,9 @@ BUFFERS = st.tuples(st.just(value=False), st.binary(max_size=40))
         ("2:4€3:4😀".encode(), [(True, "4€".encode()), (True, "4😀".encode())]),
         (b"10:b4AQIDBA==1:2", [(False, b"\x01\x02\x03\x04"), (True, b"2")]),
         (b"0:1:3", [(True, b"3")]),
+        (b"1:20:00:000000000:", [(True, b"2")]),
+        (b"0:" * 5000 + "3:4😀".encode(), [(True, "4😀".encode())]),
+        (b"0:" * 999, []),
         (b"05:4four", [(True, b"4four")]),
     ],
 )
@@ -54,7 +57,10 @@ def test_binary_bodies(body: bytes, packets: list[tuple[bool, bytes]]):
     [
         *((decode_text_body, body) for body in (
             b"", b"2", b":", b"1", b"a:b", b"-1:a", b"+1:a", b"1e1:a", b" 1:a", b"5:4abc", b"1:44", b"99999999999:4",
-            b"1:\xff", "1:4😀".encode(), "2:😀".encode() + b"1", "٣:abc".encode(), b"4:b4!!", b"4:b1YQ", b"1.0:a",
+            b"1:\xff", "1:4😀".encode(), "2:😀".encode() + b"1", "٣:abc".encode(),
+            # Characters with a digit or a colon in one of their two bytes.
+            "\u0131:2".encode(), "1ĺ2€".encode(), "㨱Ā2€".encode(), "0:\u0131:2".encode(),
+            b"4:b4!!", b"4:b1YQ", b"1.0:a",
         )),
         *((decode_binary_body, body) for body in (
             b"\x00", b"\x00\xff", b"\x00\x01\xff", b"\x02\x01\xff4", b"\x00\x0a\xff4", b"\x01\x01\xff4",
@@ -86,7 +92,7 @@ def test_any_body_is_decoded_or_refused(body: bytes, decode: Decode):
     [
         (decode_text_body, b"1:2" * 333_000),
         (decode_text_body, "2:4€".encode() * 150_000),
-        (decode_text_body, b"0:" * 500_000),
+        (decode_text_body, b"0:" * 500_000 + "2:4€".encode()),
         (decode_text_body, b"9" * 1_000_000),
         (decode_text_body, b"999991:" + b"4" * 999_991),
         (decode_binary_body, b"\x00\x01\xff2" * 250_000),
@@ -99,6 +105,13 @@ def test_large_bodies_take_linear_time(decode: Decode, body: bytes):
     with suppress(ProtocolError):
         count(decode(body))
     assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize("body", [b"0:" * 500_000, b"0:" * 500_000 + "2:4€".encode(), b"000000000:" * 100_000])
+def test_empty_packets_do_not_hold_up_the_rest(body: bytes):
+    started = time.process_time()
+    list(decode_text_body(body))
+    assert time.process_time() - started < 0.1
 
 
 def count(items: Iterable[object]) -> int:

@@ -5,7 +5,9 @@ import dataclasses
 import datetime as dt
 import decimal
 import enum
+import gc
 import uuid
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -359,3 +361,17 @@ def test_depth(text: bytes, expected: bool):
 @given(st.binary(max_size=200) | st.text('[]{}"\\', max_size=200).map(str.encode), st.integers(1, 5))
 def test_depth_of_what_is_no_json_has_an_answer(text: bytes, limit: int):
     assert too_deep(text, limit) in {True, False}
+
+
+def test_types_that_are_made_at_run_time_are_not_kept_for_ever():
+    encoder = PayloadEncoder()
+    made: list[weakref.ref[type]] = []
+    for number in range(12_000):
+        kind = type("Made", (tuple if number % 2 else str,), {})
+        made.append(weakref.ref(kind))
+        encoder.contains_binary(kind())
+        del kind
+    gc.collect()
+    assert sum(kind() is not None for kind in made) < 11_000
+    assert encoder.contains_binary(Picture("a", b"a"))
+    assert not encoder.contains_binary("a")

@@ -4,7 +4,7 @@ import pytest
 
 from moongate.errors import PayloadTooLarge, ProtocolError
 from moongate.wire.outgoing import Outgoing
-from moongate.wire.websocket import MAX_FRAGMENTS, Assembler, binary_frame, text_frame
+from moongate.wire.websocket import MAX_FRAGMENTS, Assembler, binary_frame, close_frame, text_frame
 
 CONTINUATION, TEXT, BINARY = 0, 1, 2
 
@@ -58,3 +58,10 @@ def test_the_size_and_the_number_of_fragments_are_bounded() -> None:
         endless.feed(CONTINUATION, b"", fin=False)
     with pytest.raises(PayloadTooLarge):
         endless.feed(CONTINUATION, b"", fin=False)
+
+
+def test_a_close_frame_has_a_code_and_as_much_of_the_reason_as_fits() -> None:
+    assert close_frame(None) == b"\x88\x00"
+    assert close_frame(1000) == b"\x88\x02\x03\xe8"
+    assert close_frame(4999, "grüße") == b"\x88\x09\x13\x87" + "grüße".encode()
+    assert close_frame(1000, "ü" * 100) == b"\x88\x7c\x03\xe8" + "ü".encode() * 61

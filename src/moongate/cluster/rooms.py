@@ -61,7 +61,8 @@ class Rooms(Generic[M]):
             if room == member.id:
                 continue
             joined.add(room)
-            if member.id in self.members:
+            # One that has left may share its id with one that came after: older clients keep theirs.
+            if self.members.get(member.id) is member:
                 self._rooms.setdefault(room, set()).add(member)
 
     def leave(self, member: M, rooms: Iterable[Room]) -> None:

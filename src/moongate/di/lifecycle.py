@@ -28,7 +28,7 @@ class Lifecycle:
                 self._initialised.append(instance)
             for instance in self._instances:
                 await _call(instance, "on_application_bootstrap")
-        except Exception:
+        except BaseException:
             for instance in reversed(self._initialised):
                 try:
                     await _call(instance, "on_module_destroy")
@@ -37,7 +37,7 @@ class Lifecycle:
             raise
 
     async def stop(self, disconnect: Callable[[], Awaitable[None]], signal: str | None) -> None:
-        """Run the hooks of the end, with *disconnect* between them. All run, whatever fails.
+        """Run the hooks of the end in reverse, with *disconnect* between them. All run, whatever fails.
 
         Raises an ExceptionGroup of what was raised, at the end.
         """
@@ -53,7 +53,7 @@ class Lifecycle:
             raise ExceptionGroup("shutdown hooks failed", errors)
 
     async def _run_all(self, hook: str, arguments: tuple[Any, ...], errors: list[Exception]) -> None:
-        for instance in self._instances:
+        for instance in reversed(self._instances):  # what others need is there until they have ended
             try:
                 await _call(instance, hook, *arguments)
             except Exception as error:

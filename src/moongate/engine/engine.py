@@ -12,6 +12,7 @@ from moongate.engine.session import EngineHandler, Session
 from moongate.engine.timers import Timers
 from moongate.engine.unwanted import Unwanted
 from moongate.engine.upgrade import Upgrade
+from moongate.errors import ProtocolError
 from moongate.ids import new_id
 from moongate.transport.base import Accepted, Receiver, Refused, Request
 from moongate.transport.flow import Cork
@@ -19,6 +20,7 @@ from moongate.transport.origin import check_origin
 from moongate.transport.polling import PollingTransport
 from moongate.types import DisconnectReason
 from moongate.wire.engineio import ErrorCode
+from moongate.wire.websocket import first_subprotocol
 
 __all__ = ["Engine", "Polling"]
 
@@ -106,7 +108,13 @@ class Engine:
             raise rejected.websocket() from None
 
     def _accept(self, receiver: Receiver, request: Request, *, initial: bool) -> Accepted:
-        return Accepted(receiver, self._admission.headers(request, initial=initial))
+        offered = request.header("sec-websocket-protocol")
+        try:
+            # None means anything here, and clients that offer some hang up without an answer to that.
+            subprotocol = None if offered is None else first_subprotocol(offered)
+        except ProtocolError:
+            raise Refused(400, b"Invalid Sec-WebSocket-Protocol header", "text/html") from None
+        return Accepted(receiver, self._admission.headers(request, initial=initial), subprotocol)
 
     async def open_polling(self, request: Request, method: str) -> Polling:
         """Return what belongs to a request by HTTP; raises Refused."""

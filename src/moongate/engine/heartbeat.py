@@ -19,6 +19,10 @@ class Beating(Protocol):
     extendable: bool
     """The wait may still be extended: see `Heartbeats.extend`."""
 
+    @property
+    def paused(self) -> bool:
+        """Whether nothing of the client is read at the moment: its answer may be there already."""
+
     def ping(self) -> bool:
         """Ask the client whether it lives; False if that is not this server's business."""
 
@@ -62,15 +66,22 @@ class Heartbeats:
             Deadlines.cancel(session.heartbeat)
         session.heartbeat = self._timeouts.add(session)
 
+    def resumed(self, session: Beating) -> None:
+        """The client is read from again: its answer may stand behind much else."""
+        if session.unanswered:
+            self.extend(session)
+
     def _ask(self, session: Beating) -> None:
         session.heartbeat = None
         if session.ping():
             session.unanswered = session.extendable = True
             session.heartbeat = self._timeouts.add(session)
 
-    @staticmethod
-    def _give_up(session: Beating) -> None:
-        session.close(DisconnectReason.PING_TIMEOUT)
+    def _give_up(self, session: Beating) -> None:
+        if session.paused:
+            session.heartbeat = self._timeouts.add(session)
+        else:
+            session.close(DisconnectReason.PING_TIMEOUT)
 
 
 class ClientHeartbeats:
@@ -90,6 +101,8 @@ class ClientHeartbeats:
             Deadlines.cancel(session.heartbeat)
         session.heartbeat = self._deadlines.add(session)
 
-    @staticmethod
-    def _give_up(session: Beating) -> None:
-        session.close(DisconnectReason.PING_TIMEOUT)
+    def _give_up(self, session: Beating) -> None:
+        if session.paused:
+            session.heartbeat = self._deadlines.add(session)
+        else:
+            session.close(DisconnectReason.PING_TIMEOUT)

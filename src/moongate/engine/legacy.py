@@ -65,6 +65,9 @@ class LegacySession(Session):
         """Wait for the client's first ping."""
         self._engine.timers.client_heartbeats.start(self)
 
+    def _extend_heartbeat(self) -> None:
+        self.start_heartbeat()
+
     def _on_packet(self, data: bytes) -> None:
         kind = data[:1]
         if kind == PING:

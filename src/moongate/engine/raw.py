@@ -90,6 +90,17 @@ class RawSession:
         del code, reason
         self.close(DisconnectReason.TRANSPORT_CLOSE)
 
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is read from the client at the moment."""
+        return self.transport.paused
+
+    def resume_reading(self) -> None:
+        """Read from the client again."""
+        if self.transport.paused:
+            self.transport.resume_reading()
+            self._heartbeats.resumed(self)
+
     def joined(self) -> None:
         """A bare client is in its namespace from the beginning."""
 

@@ -134,6 +134,20 @@ class Session:
         """Ping the client in an interval from now."""
         self._engine.timers.heartbeats.start(self)
 
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is read from the client at the moment."""
+        return self.transport.paused
+
+    def resume_reading(self) -> None:
+        """Read from the client again."""
+        if self.transport.paused:
+            self.transport.resume_reading()
+            self._extend_heartbeat()
+
+    def _extend_heartbeat(self) -> None:
+        self._engine.timers.heartbeats.resumed(self)
+
     def on_text(self, data: bytes) -> None:
         """A packet came."""
         if data and data[0] == MESSAGE_TYPE and not self.closed:

@@ -82,6 +82,9 @@ class Broadcast:
         """
         check_event(event)
         clients = self._clients
+        if get_ident() != clients.runtime.thread:
+            answers: list[Any] = await clients.runtime.answer_from_loop(self.emit_with_ack(event, *arguments))
+            return answers
         seconds = clients.runtime.settings.acknowledgement_timeout if self._timeout is None else self._timeout
         ack_id = clients.next_ack_id()
         collector, asked = clients.ask(self._target, event, arguments, ack_id)

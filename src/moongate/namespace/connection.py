@@ -18,9 +18,9 @@ from moongate.namespace.socket import Socket
 from moongate.transport.base import Request
 from moongate.types import DisconnectReason
 from moongate.wire.outgoing import Outgoing
-from moongate.wire.socketio import Packet, PacketType, decode
+from moongate.wire.socketio import Packet, PacketType, check_namespace, decode
 
-__all__ = ["EngineSession", "Session", "SocketIoConnection"]
+__all__ = ["EngineSession", "Session", "SocketIoConnection", "auth_of"]
 
 _EVENTS = (PacketType.EVENT, PacketType.BINARY_EVENT)
 _ACKS = (PacketType.ACK, PacketType.BINARY_ACK)
@@ -152,7 +152,7 @@ class SocketIoConnection:
         socket = self._sockets.get(packet.namespace)
         if socket is None:
             if packet.namespace not in self._sockets:
-                raise ProtocolError("a namespace that the client is in", repr(packet.namespace))
+                raise ProtocolError("a namespace that the client is in", repr(packet.namespace[:40]))
         elif kind in _EVENTS:
             socket.namespace.route(socket, packet)
         elif kind in _ACKS:
@@ -169,10 +169,11 @@ class SocketIoConnection:
 
     def _connect(self, packet: Packet) -> None:
         """A client asks for a namespace."""
-        self._ask(packet.namespace, _auth_of(packet))
+        self._ask(packet.namespace, auth_of(packet))
 
     def _ask(self, name: bytes, auth: dict[str, Any]) -> None:
-        """Let the client into a namespace, or refuse it."""
+        """Let the client into a namespace, or refuse it; raises ProtocolError for what no client asks for."""
+        check_namespace(name)
         if self._sockets.get(name) is not None:
             raise ProtocolError("one CONNECT for each namespace", f"another for {name!r}")
         namespace = self._directory.find(name.decode())
@@ -237,7 +238,7 @@ class SocketIoConnection:
         return codec.refused(refusal)
 
 
-def _auth_of(packet: Packet) -> dict[str, Any]:
+def auth_of(packet: Packet) -> dict[str, Any]:
     """Return what the client sent along with CONNECT; raises ProtocolError if it is no JSON object."""
     if packet.arguments is not None:
         auth: dict[str, Any] = packet.arguments[0]

@@ -23,6 +23,9 @@ _LOGGER = logging.getLogger("moongate.namespace")
 _IDLE_WORKERS = 16
 """How many workers stay for the next burst of waiting handlers."""
 
+_LAST_MOMENT = 1.0
+"""Seconds for what handlers do when they are cancelled at the end, and for what has waited behind them."""
+
 Work: TypeAlias = Callable[[Any, Any], Coroutine[Any, Any, None] | None]
 """What is to be done for a socket: called with it and one argument, it may return a coroutine with the rest."""
 
@@ -76,7 +79,10 @@ class _Continuation:
 class Dispatcher:
     """Runs work in order for each socket, each in a context of its own (PEP 567)."""
 
-    __slots__ = ("_context", "_cork", "_idle", "_inbox_size", "_ready", "_scheduled", "_stopped", "_tasks")
+    __slots__ = (
+        "_context", "_cork", "_idle", "_inbox_size", "_ready", "_scheduled", "_stopped", "_tasks",
+        "_unwanted",
+    )  # fmt: skip
 
     def __init__(self, cork: Cork, inbox_size: int) -> None:
         self._cork = cork
@@ -85,7 +91,8 @@ class Dispatcher:
         self._scheduled = False  # a worker is about to take what is ready
         self._idle: list[asyncio.Future[None]] = []  # of workers that wait for something to do
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stopped = False  # what still runs is cancelled, and nothing follows it
+        self._unwanted: type | None = None  # what is not done any more, once handlers were cancelled at the end
+        self._stopped = False  # nothing is done any more
         self._context = contextvars.Context()
 
     def submit(self, socket: Ordered, work: Work, argument: Any) -> None:
@@ -120,21 +127,36 @@ class Dispatcher:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def stop(self, timeout: float) -> None:  # the limit is for the handlers, not for the caller
-        """Let what runs end within *timeout* seconds, then cancel what is left."""
+    async def stop(self, timeout: float, unwanted: type) -> None:  # the limit is for the handlers, not for the caller
+        """Let what runs end within *timeout* seconds, then cancel it.
+
+        What waits behind it is done then, in a moment, unless its argument is of the type *unwanted*.
+        """
+        if not await self._settle(timeout):
+            self._unwanted = unwanted
+            await self._cancel()
+            await self._settle(_LAST_MOMENT)
+        self._stopped = True
+        await self._cancel()
+
+    async def _settle(self, timeout: float) -> bool:  # the limit is for the handlers, not for the caller
+        """Return whether everything has been done within *timeout* seconds."""
         deadline = asyncio.get_running_loop().time() + timeout
         while busy := self._busy():
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
                 _LOGGER.warning("%d handlers did not end within %g s", len(busy) - len(self._idle), timeout)
-                break
+                return False
             await asyncio.wait(busy, timeout=min(left, 0.05), return_when=asyncio.FIRST_COMPLETED)
-        self._stopped = True
+        return True
+
+    async def _cancel(self) -> None:
+        """Cancel all that runs; whoever does not mind that is waited for no longer than a moment."""
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._idle.clear()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_LAST_MOMENT)
 
     def _busy(self) -> "list[asyncio.Task[None]]":
         """Return the tasks that have something to do: all but the idle workers and the caller."""
@@ -245,7 +267,9 @@ class Dispatcher:
         backlog, socket.backlog = socket.backlog, None
         if not backlog or self._stopped:
             return
-        self._ready.extendleft((socket, work, argument) for work, argument in reversed(backlog))
+        for work, argument in reversed(backlog):
+            if self._unwanted is None or not isinstance(argument, self._unwanted):
+                self._ready.appendleft((socket, work, argument))
         socket.resume_reading()  # it pauses again if there is too much
         if not self._scheduled:
             self._wake()

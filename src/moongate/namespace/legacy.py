@@ -4,9 +4,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from moongate.namespace.codec import PacketCodec
-from moongate.namespace.connection import SocketIoConnection
+from moongate.namespace.connection import SocketIoConnection, auth_of
 from moongate.wire.outgoing import Outgoing
-from moongate.wire.socketio import ROOT, Packet
+from moongate.wire.socketio import ROOT, Packet, PacketType
 
 __all__ = ["LegacyConnection"]
 
@@ -21,9 +21,13 @@ class LegacyConnection(SocketIoConnection):
         if not self.session.closed:
             self._ask(ROOT, {})
 
-    def _connect(self, packet: Packet) -> None:
-        name, _, query = packet.namespace.partition(b"?")
-        self._ask(name, dict(parse_qsl(query.decode(), keep_blank_values=True)))
+    def _route(self, packet: Packet) -> None:
+        packet.namespace, _, query = packet.namespace.partition(b"?")
+        if packet.type == PacketType.CONNECT:
+            auth_of(packet)  # it means nothing, but has to be what it should
+            self._ask(packet.namespace, dict(parse_qsl(query.decode(), keep_blank_values=True)))
+        else:
+            super()._route(packet)
 
     def _new_id(self, name: bytes) -> str:
         return self.session.id if name == ROOT else f"{name.decode()}#{self.session.id}"

@@ -1,7 +1,7 @@
 """What all namespaces of one application share."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from threading import get_ident
 from typing import Any
 
@@ -42,3 +42,13 @@ class Runtime:
         else:
             self._loop.call_soon_threadsafe(function, *arguments)
         return READY
+
+    async def answer_from_loop(self, question: Coroutine[Any, Any, Any]) -> Any:
+        """Await *question* in the loop that serves the clients; the caller is in a loop of another thread.
+
+        Raises RuntimeError if clients are not served yet.
+        """
+        if self._loop is None:
+            question.close()
+            raise RuntimeError("the application has not started: there is nobody to answer")
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(question, self._loop))

@@ -17,6 +17,9 @@ class Link(Protocol):
 
     transport: Transport
 
+    def resume_reading(self) -> None:
+        """Read from the client again, if its transport is paused."""
+
     def close(self, reason: DisconnectReason) -> None:
         """End the session."""
 

@@ -7,7 +7,7 @@ from threading import get_ident
 from typing import Any, Protocol
 
 from moongate.config import TransportName
-from moongate.errors import ClientDisconnected, EncodeError, ProtocolError
+from moongate.errors import ClientDisconnected, EncodeError, ProtocolError, WsException
 from moongate.namespace.acks import AckReceiver, Collector, PendingAcks
 from moongate.namespace.broadcast import Broadcast
 from moongate.namespace.clients import Clients, RemoteSocket, check_event
@@ -87,7 +87,7 @@ class Socket:
     """
 
     __slots__ = (
-        "_clients", "_concurrent", "_connection", "_data", "_pending", "_tasks", "backlog", "codec", "connected",
+        "_clients", "_concurrent", "_connection", "_data", "_pending", "_streams", "backlog", "codec", "connected",
         "handshake", "id", "incoming", "joined", "namespace", "outgoing", "session",
     )  # fmt: skip
 
@@ -111,8 +111,8 @@ class Socket:
         self.incoming: Observers | None = None  # what was given to on_any and use
         self.outgoing: list[Listener] | None = None  # what was given to on_any_outgoing
         self._pending: PendingAcks | None = None  # only once an acknowledgement was asked for
-        self._tasks: set[asyncio.Task[None]] | None = None  # streams and concurrent handlers
-        self._concurrent = 0
+        self._streams: set[asyncio.Task[None]] | None = None  # what runs until the client leaves
+        self._concurrent = 0  # how many concurrent handlers run
 
     @property
     def data(self) -> dict[str, Any]:
@@ -154,6 +154,8 @@ class Socket:
         if the client leaves first, and EncodeError.
         """
         check_event(event)
+        if get_ident() != self._clients.runtime.thread:
+            return await self._clients.runtime.answer_from_loop(self.emit_with_ack(event, *arguments, timeout=timeout))
         if not self.connected:
             raise ClientDisconnected(self.id, "it is not connected")
         limit = self._clients.runtime.settings.acknowledgement_timeout if timeout is None else timeout
@@ -303,18 +305,27 @@ class Socket:
         """The client is gone: end what was waiting for it or running for it alone."""
         if self._pending is not None:
             self._pending.abandon(lambda: str(reason))
-        for task in tuple(self._tasks or ()):
+        for task in tuple(self._streams or ()):
             task.cancel()
 
-    def spawn(self, coroutine: Coroutine[Any, Any, None], *, stream: bool) -> None:
-        """Run *coroutine* beside the client's messages. A stream is cancelled when the client leaves."""
+    def stream(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run *coroutine* until it ends or the client leaves; raises WsException if too many run for it already."""
+        runtime = self._clients.runtime
+        if self._streams is None:
+            self._streams = set()
+        if not self.connected:
+            coroutine.close()  # the client left before its message was handled
+        elif len(self._streams) >= runtime.settings.max_streams:
+            coroutine.close()
+            raise WsException("Too many streams")
+        else:
+            task = runtime.dispatcher.spawn(coroutine)
+            self._streams.add(task)
+            task.add_done_callback(self._streams.discard)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run *coroutine* beside the client's messages; too many pause reading, as they would in the inbox."""
         task = self._clients.runtime.dispatcher.spawn(coroutine)
-        if stream:
-            self._tasks = self._tasks if self._tasks is not None else set()
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-            if not self.connected:
-                task.cancel()  # the client left before its message was handled
         self._concurrent += 1
         if self._concurrent >= self._clients.runtime.settings.inbox_size:
             self.pause_reading()
@@ -335,7 +346,7 @@ class Socket:
 
     def resume_reading(self) -> None:
         """Read from this client again."""
-        self.session.transport.resume_reading()
+        self.session.resume_reading()
 
     def _is_busy(self, patience: int) -> bool:
         """Whether *patience* inboxes would be full of what waits or runs for this client."""

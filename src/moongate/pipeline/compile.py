@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from moongate.errors import ProtocolError
+from moongate.errors import ProtocolError, WsException
 from moongate.namespace.cancellation import NO_FAILURES, reraise_cancellation
 from moongate.namespace.handlers import Invoke
 from moongate.namespace.socket import Socket
@@ -83,8 +83,14 @@ def _callable(method: _Method, parameters: Sequence[Parameter], *, threaded: boo
     if not threaded:
         return call
 
+    def run(*arguments: Any) -> Any:
+        try:
+            return call(*arguments)
+        except StopIteration as error:  # which no future can hold: it would never be done
+            raise RuntimeError("the handler raised StopIteration") from error
+
     async def run_in_thread(*arguments: Any) -> Any:
-        return await asyncio.to_thread(call, *arguments)
+        return await asyncio.to_thread(run, *arguments)
 
     return run_in_thread
 
@@ -119,7 +125,7 @@ def _concurrently(invoke: Callable[[Socket, Packet], Coroutine[Any, Any, None]])
     """Handle without holding up the client's next message."""
 
     def start(socket: Socket, packet: Packet) -> None:
-        socket.spawn(invoke(socket, packet), stream=False)
+        socket.spawn(invoke(socket, packet))
 
     return start
 
@@ -141,7 +147,7 @@ def _general(handler: CompiledHandler) -> Invoke:
         if hasattr(result, "__await__"):
             rest = _settle(handler, socket, packet, result)
             if handler.concurrent:
-                socket.spawn(rest, stream=False)
+                socket.spawn(rest)
                 return None
             return rest
         _answer(handler, socket, packet, result)
@@ -163,6 +169,13 @@ async def _settle(handler: CompiledHandler, socket: Socket, packet: Packet, resu
         _answer(handler, socket, packet, value)
 
 
+def _start_stream(handler: CompiledHandler, socket: Socket, packet: Packet, items: Any) -> None:
+    try:
+        socket.stream(_stream(handler, socket, packet, items))
+    except WsException as error:
+        _fail(handler, socket, packet, error)
+
+
 async def _stream(handler: CompiledHandler, socket: Socket, packet: Packet, items: Any) -> None:
     """Emit each item of an asynchronous iterator, then answer."""
     try:
@@ -179,7 +192,7 @@ async def _stream(handler: CompiledHandler, socket: Socket, packet: Packet, item
 
 def _answer(handler: CompiledHandler, socket: Socket, packet: Packet, result: Any) -> None:
     if hasattr(result, "__aiter__"):
-        socket.spawn(_stream(handler, socket, packet, result), stream=True)
+        _start_stream(handler, socket, packet, result)
     elif not handler.answers_itself:
         handler.replier.reply(socket, packet, result)
     elif result is not None:
@@ -228,7 +241,7 @@ def _several(handlers: Sequence[CompiledHandler]) -> Invoke:
                 else:  # the stream answers at its end, and the other handlers do not
                     answerable = msgspec.structs.replace(packet, ack=None)
                     ack.answered = True
-                socket.spawn(_stream(handler, socket, answerable, result), stream=True)
+                _start_stream(handler, socket, answerable, result)
             elif result is not None and not handler.answers_itself:
                 handler.replier.reply(socket, _unanswerable(packet) if ack.answered else packet, result)
                 ack.answered = True

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from moongate.config import Settings
 from moongate.errors import MissingExtraError
+from moongate.namespace.cancellation import NO_FAILURES, reraise_cancellation
 from moongate.server.options import ServeOptions
 from moongate.transport.base import Accepted, Refused, Request
 from moongate.transport.flow import Cork
@@ -109,8 +110,7 @@ class _Entry(asyncio.Protocol):
             return
         self._has_request = True
         line, _, head = data.partition(b"\r\n")
-        path, _, query = line.split(b" ")[1].decode("latin-1").partition("#")[0].partition("?")
-        path = unquote(path)
+        path, query = _split_target(line.split(b" ")[1].decode("latin-1"))
         if not self._served.handles(path):
             self._hand_to_uvicorn(data)
             return
@@ -150,7 +150,10 @@ class _Entry(asyncio.Protocol):
             accepted = await admission
         except Refused as refusal:
             self._refuse(refusal)
-        except Exception:
+        except NO_FAILURES:
+            raise
+        except BaseException as error:
+            reraise_cancellation(error)
             _LOGGER.exception("a client could not be let in")
             self._refuse(Refused(500, b'{"status":"error","message":"Internal server error"}'))
         else:
@@ -200,6 +203,14 @@ class _Entry(asyncio.Protocol):
         self._stream.close()
 
 
+def _split_target(target: str) -> tuple[str, str]:
+    """Return the path and the query of a request's target, which may be a whole URI (RFC 6455 section 4.2.1)."""
+    if not target.startswith("/"):
+        target = "/" + target.partition("://")[2].partition("/")[2]
+    path, _, query = target.partition("#")[0].partition("?")
+    return unquote(path), query
+
+
 def _handshake_key(request: Request) -> bytes:
     """Return the request's key; raises Refused for what is no handshake (RFC 6455 section 4.2.1)."""
     headers = request.headers
@@ -215,7 +226,7 @@ def _handshake_key(request: Request) -> bytes:
     except (binascii.Error, ValueError):
         valid = False
     if not valid:
-        raise Refused(400, b"expected a Sec-WebSocket-Key of 16 bytes in Base64", "text/plain")
+        raise Refused(400, b"Missing or invalid Sec-WebSocket-Key header", "text/html")  # as Node's server
     return key.encode()
 
 

@@ -54,6 +54,11 @@ class AsgiTransport:
         """Whether the host has taken all that was sent."""
         return not self._queue
 
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is taken from the host at the moment."""
+        return self._resumed is not None
+
     def send_text(self, data: bytes) -> None:
         """Send one text message."""
         self._enqueue({"type": "websocket.send", "text": data.decode()}, len(data))

@@ -31,6 +31,10 @@ class Transport(Protocol):
     def writable(self) -> bool:
         """Whether a message would leave at once; what is volatile is dropped when it would not."""
 
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is read from the peer at the moment, because of `pause_reading`."""
+
     def send_text(self, data: bytes) -> None:
         """Send one text message (UTF-8)."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable
 
 from moongate.config import TransportName
-from moongate.transport.flow import READY
+from moongate.transport.flow import Turn
 from moongate.wire.outgoing import Outgoing
 
 __all__ = ["CLOSED", "ClosedTransport"]
@@ -16,6 +16,7 @@ class ClosedTransport:
 
     name: TransportName = "websocket"
     writable = False
+    paused = False
 
     def send_text(self, data: bytes) -> None:
         """Drop it."""
@@ -27,8 +28,8 @@ class ClosedTransport:
         """Drop it."""
 
     def drained(self) -> Awaitable[None]:
-        """Nothing has to be waited for."""
-        return READY
+        """Return one turn of the event loop: a handler that emits without end must not hold up everybody else."""
+        return Turn()
 
     def ping(self) -> bool:
         """There is nobody to ping."""

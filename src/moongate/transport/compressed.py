@@ -83,9 +83,9 @@ class CompressedTransport(PicowsTransport):
         try:
             message = self._inflater.inflate(data)
         except PayloadTooLarge as error:
-            self.close(_TOO_BIG, str(error))
+            self._fail_soon(_TOO_BIG, str(error))
         except ProtocolError as error:
-            self.close(_INVALID_DATA, str(error))
+            self._fail_soon(_INVALID_DATA, str(error))
         else:
             if not compressed_text or self._is_utf8(message):
                 super()._deliver(message, is_text=compressed_text)

@@ -1,10 +1,14 @@
 """Corking: what is sent to a connection within one turn of the event loop leaves in one system call."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Generator
 from typing import Protocol
 
 __all__ = ["READY", "Cork", "Flushable", "Ready", "Turn"]
+
+
+_LOGGER = logging.getLogger("moongate.transport")
 
 
 class Flushable(Protocol):
@@ -48,7 +52,10 @@ class Cork:
         self._scheduled = False
         dirty, self._dirty = self._dirty, []
         for transport in dirty:
-            transport.flush()
+            try:
+                transport.flush()
+            except Exception:  # those behind it would never be flushed again
+                _LOGGER.exception("a connection could not be written to")
 
 
 class Ready:

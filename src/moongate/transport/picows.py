@@ -5,12 +5,14 @@ import os
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
-from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
 from moongate.config import Settings, TransportName
 from moongate.errors import PayloadTooLarge, ProtocolError
 from moongate.transport.base import NO_STATUS, Receiver
 from moongate.transport.flow import READY, Cork
+from moongate.transport.lingering import linger
+from moongate.transport.throttle import Throttle
 from moongate.wire.outgoing import Outgoing
 from moongate.wire.websocket import (
     PING_FRAME,
@@ -18,6 +20,7 @@ from moongate.wire.websocket import (
     Assembler,
     InvalidText,
     binary_frame,
+    close_frame,
     is_close_code,
     pong_frame,
     text_frame,
@@ -35,6 +38,13 @@ _CLOSE_TIMEOUT = 5.0
 _AWAIT_AFTER = 64
 """How many unflushed messages make an awaited `emit` flush them and let the event loop take a turn."""
 
+_LARGE = 16_384
+"""Bytes of a frame that makes an awaited `emit` do so by itself."""
+
+_TINY = 128
+_FLOOD = 8192
+"""Bytes of a small message, and how many may have come behind one before the peer is read more slowly."""
+
 # Close codes (RFC 6455 section 7.4.1).
 _PROTOCOL_ERROR = 1002
 _ABNORMAL_CLOSURE = 1006
@@ -49,8 +59,8 @@ class PicowsTransport(WSListener):
     """One WebSocket connection: picows reads and parses, frames that go out are corked here."""
 
     __slots__ = (
-        "_assembler", "_close", "_connection", "_cork", "_deaf", "_descriptor", "_direct", "_drained", "_pending",
-        "_settings", "_stream", "receiver",
+        "_assembler", "_close", "_cork", "_deaf", "_descriptor", "_direct", "_drained", "_late_pong", "_pending",
+        "_settings", "_stream", "_throttle", "receiver",
     )  # fmt: skip
 
     name: TransportName = "websocket"
@@ -61,19 +71,27 @@ class PicowsTransport(WSListener):
         self._cork = cork
         self._settings = settings
         self._pending: list[bytes] = []  # frames of this turn
-        self._connection: WSTransport  # picows' side; there when the connection is open
         self._stream: Any = None  # the event loop's transport; None before it is open and after it is gone
+        self._throttle: Throttle | None = None  # of peers that send very much
         self._descriptor = -1  # the socket's, to send on directly; -1 where that is impossible
         self._direct = False  # whether nothing is left in the loop's transport, so that the socket is free
         self._assembler: Assembler | None = None  # only for peers that send fragments
         self._drained: asyncio.Future[None] | None = None  # only while somebody waits for the peer to take more
         self._close: tuple[int, str] | None = None  # what this side closed with
+        self._late_pong: bytes | None = None  # the answer to the newest ping of a peer that does not read
         self._deaf = False  # either side has closed: what still comes is ignored
 
     @property
     def writable(self) -> bool:
         """Whether the peer reads as fast as we send: the operating system has taken all that was flushed."""
         return self._stream is not None and not self._stream.get_write_buffer_size()
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is read from the peer at the moment."""
+        if self._throttle is not None:
+            return self._throttle.paused
+        return self._stream is not None and not self._stream.is_reading()
 
     def send_text(self, data: bytes) -> None:
         """Send one text message."""
@@ -123,7 +141,8 @@ class PicowsTransport(WSListener):
 
     def drained(self) -> Awaitable[None]:
         """Return an awaitable that is done when the peer can take more; done at once while little waits."""
-        if len(self._pending) < _AWAIT_AFTER and self._drained is None:
+        pending = self._pending
+        if self._drained is None and (not pending or (len(pending) < _AWAIT_AFTER and len(pending[-1]) < _LARGE)):
             return READY
         return _Drained(self._wait_until_drained)
 
@@ -141,12 +160,16 @@ class PicowsTransport(WSListener):
 
     def pause_reading(self) -> None:
         """Leave what the peer sends in the operating system's buffers, so that the peer has to wait."""
-        if self._stream is not None and self._stream.is_reading():
+        if self._throttle is not None:
+            self._throttle.pause()
+        elif self._stream is not None and self._stream.is_reading():
             self._stream.pause_reading()
 
     def resume_reading(self) -> None:
         """Read again."""
-        if self._stream is not None and not self._stream.is_closing() and not self._stream.is_reading():
+        if self._throttle is not None:
+            self._throttle.resume()
+        elif self._stream is not None and not self._stream.is_closing() and not self._stream.is_reading():
             self._stream.resume_reading()
 
     def close(self, code: int = 1000, reason: str = "") -> None:
@@ -154,27 +177,32 @@ class PicowsTransport(WSListener):
         stream = self._stream
         if stream is None or self._close is not None:
             return
-        self.flush()
-        self._close = (code, reason)
         self._deaf = True
         self._send_close(code, reason)
         self.resume_reading()
-        asyncio.get_running_loop().call_later(_CLOSE_TIMEOUT, self._connection.disconnect, False)  # picows: graceful
+        asyncio.get_running_loop().call_later(_CLOSE_TIMEOUT, stream.abort)
+
+    def _send_close(self, code: int, reason: str) -> None:
+        """Send what is corked and a close frame, the last thing that is sent."""
+        self._pending.append(close_frame(None if code == NO_STATUS else code, reason))
+        self.flush()
+        self._close = (code, reason)
 
     def on_ws_connected(self, connection: WSTransport) -> None:
         """The handshake is done."""
-        stream = connection.underlying_transport
-        self._connection = connection
+        stream = connection.underlying_transport.stream  # type: ignore[attr-defined]  # of its Surroundings
         self._stream = stream
         if not connection.is_secure:
             self._descriptor = stream.get_extra_info("socket").fileno()
         stream.set_write_buffer_limits(high=self._settings.high_water)
         self.receiver.on_open(self)
 
-    def on_ws_frame(self, connection: WSTransport, frame: WSFrame) -> None:
+    def on_ws_frame(self, _: WSTransport, frame: WSFrame) -> None:
         """A frame came: almost always a whole text message."""
-        if (self._deaf or connection.is_close_frame_sent) and frame.msg_type is not WSMsgType.CLOSE:
-            return  # picows sends a close frame of its own to a peer that breaks the framing
+        if self._deaf and frame.msg_type is not WSMsgType.CLOSE:
+            return
+        if frame.tail_size > _FLOOD:
+            self._notice_flood(frame)
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             self._take_reserved(frame)
         elif frame.msg_type is _TEXT and frame.fin and self._assembler is None:
@@ -184,10 +212,16 @@ class PicowsTransport(WSListener):
         else:
             self._take(frame)
 
+    def _notice_flood(self, frame: WSFrame) -> None:
+        """Read more slowly if a tiny frame has very much behind it, and not just the beginning of a large one."""
+        is_tiny = frame.payload_size < _TINY and not frame.last_in_buffer
+        if is_tiny and self._throttle is None and self._stream is not None:
+            self._throttle = Throttle(self._stream)
+
     def _take_reserved(self, frame: WSFrame) -> None:
         """Nothing was agreed on that reserved bits could mean (RFC 6455 section 5.2)."""
         del frame
-        self.close(_PROTOCOL_ERROR, "reserved bits are set")
+        self._fail_soon(_PROTOCOL_ERROR, "reserved bits are set")
 
     def _take(self, frame: WSFrame) -> None:
         """Handle every kind of frame that is not a whole text message."""
@@ -207,11 +241,11 @@ class PicowsTransport(WSListener):
         try:
             message = self._assembler.feed(opcode, payload, fin=fin)
         except PayloadTooLarge as error:
-            self.close(_TOO_BIG, str(error))
+            self._fail_soon(_TOO_BIG, str(error))
         except InvalidText as error:
-            self.close(_INVALID_TEXT, str(error))
+            self._fail_soon(_INVALID_TEXT, str(error))
         except ProtocolError as error:
-            self.close(_PROTOCOL_ERROR, str(error))
+            self._fail_soon(_PROTOCOL_ERROR, str(error))
         else:
             if message is None:
                 return
@@ -228,6 +262,9 @@ class PicowsTransport(WSListener):
 
     def _answer_ping(self, payload: bytes) -> None:
         """Answer a ping. Of several in a row only the newest needs it (RFC 6455 section 5.5.3)."""
+        if self._drained is not None:
+            self._late_pong = pong_frame(payload)
+            return
         if self._pending and self._pending[-1][0] == PONG_START:
             self._pending.pop()
         self._send_frame(pong_frame(payload))
@@ -237,42 +274,67 @@ class PicowsTransport(WSListener):
         try:
             data.decode()
         except UnicodeDecodeError:
-            self.close(_INVALID_TEXT, "text is not UTF-8")
+            self._fail_soon(_INVALID_TEXT, "text is not UTF-8")
             return False
         return True
 
     def _take_close(self, payload: bytes) -> None:
         """The peer closes. What its last messages are answered with at once leaves before the close frame."""
-        self._deaf = True
         code = int.from_bytes(payload[:2]) if payload else NO_STATUS
         if payload and not is_close_code(code):
-            self.close(_PROTOCOL_ERROR, f"{code} is no close code")
-        asyncio.get_running_loop().call_soon(self._answer_close, code)
+            self._fail_soon(_PROTOCOL_ERROR, f"{code} is no close code")
+            return
+        self._deaf = True
+        asyncio.get_running_loop().call_soon(self._answer_close, code, payload[2:].decode())
 
-    def _answer_close(self, code: int) -> None:
-        """Answer the peer's close frame with its own code, unless ours came first (RFC 6455 section 5.5.1)."""
-        if self._stream is None:
+    def _answer_close(self, code: int, reason: str) -> None:
+        """Answer the peer's close frame in its own words, unless ours came first (RFC 6455 section 5.5.1)."""
+        stream = self._stream
+        if stream is None:
             return
         if self._close is None:
-            self.flush()
-            self._close = (code, "")
-            self._send_close(code, "")
-        self._connection.disconnect()
+            self._send_close(code, reason)
+        self._end(code, reason)
+        linger(stream, _CLOSE_TIMEOUT)
 
-    def _send_close(self, code: int, reason: str) -> None:
-        if code == NO_STATUS:
-            self._connection.send(WSMsgType.CLOSE, b"")
-        else:
-            self._connection.send_close(WSCloseCode(code), reason.encode())
+    def on_broken(self, code: int, reason: str) -> None:
+        """Picows cannot go on. It hands over the message before what broke the framing only after this."""
+        self.pause_reading()
+        asyncio.get_running_loop().call_soon(self._take_broken, code, reason)
 
-    def on_ws_disconnected(self, connection: WSTransport) -> None:
+    def _take_broken(self, code: int, reason: str) -> None:
+        if self._close is not None or not self._deaf:  # else the peer's close frame came before
+            self._fail_soon(code, reason)
+
+    def _fail_soon(self, code: int, reason: str) -> None:
+        """Hear no more. What the messages before are answered with at once leaves before the close frame."""
+        self._deaf = True
+        asyncio.get_running_loop().call_soon(self._fail, code, reason)
+
+    def _fail(self, code: int, reason: str) -> None:
+        """Fail the connection: it ends without the peer's close frame (RFC 6455 section 7.1.7)."""
+        stream = self._stream
+        if stream is None:
+            return
+        self._deaf = True
+        if self._close is None:
+            self._send_close(code, "")  # the reason is for the log: Node's server gives the code alone
+            self._close = (code, reason)
+        self._end(*self._close)
+        linger(stream, _CLOSE_TIMEOUT)
+
+    def on_ws_disconnected(self, _: WSTransport) -> None:
         """The connection is gone."""
+        if self._stream is not None:
+            self._end(*(self._close or (_ABNORMAL_CLOSURE, "")))
+
+    def _end(self, code: int, reason: str) -> None:
         self._descriptor = -1
         self._direct = False
         self._stream = None
         self._pending.clear()
         self.resume_writing()
-        self.receiver.on_closed(*(_received_close(connection) or self._close or (_ABNORMAL_CLOSURE, "")))
+        self.receiver.on_closed(code, reason)
 
     def pause_writing(self) -> None:
         """The peer reads slower than we send: awaited emits wait from here on."""
@@ -284,6 +346,9 @@ class PicowsTransport(WSListener):
         if self._drained is not None:
             self._drained.set_result(None)
             self._drained = None
+        if self._late_pong is not None:
+            late, self._late_pong = self._late_pong, None
+            self._send_frame(late)
 
 
 class _Drained:
@@ -296,13 +361,3 @@ class _Drained:
 
     def __await__(self) -> Generator[Any, Any, None]:
         return self._wait().__await__()
-
-
-def _received_close(connection: WSTransport) -> tuple[int, str] | None:
-    """Return the code and the reason of the peer's close frame, if there was one."""
-    handshake: Any = connection.close_handshake
-    if handshake is None or handshake.recv is None:
-        return None
-    # picows hands codes that it has no name for through as plain numbers.
-    code = getattr(handshake.recv.code, "value", handshake.recv.code)
-    return code or NO_STATUS, handshake.recv.reason or ""

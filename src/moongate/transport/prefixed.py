@@ -26,6 +26,11 @@ class PrefixedTransport:
         """Whether a message would leave at once."""
         return self._transport.writable
 
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is read from the peer at the moment."""
+        return self._transport.paused
+
     def send_text(self, data: bytes) -> None:
         """Send one text message."""
         self._transport.send_text(data)

@@ -24,6 +24,12 @@ _FLUSHED = b"\x00\x00\xff\xff"
 _FINAL_BLOCK = b"\x00"
 """What a sender appends whose last block is marked as final (RFC 7692 section 7.2.3.4)."""
 
+_OFFER = re.compile(r'(?:"(?:[^"\\]|\\.?)*+"?|[^",])+', re.ASCII)
+"""An offer up to the comma behind it; one within quotation marks is a part of it (RFC 6455 section 9.1).
+
+Marks that are not closed reach to the end: looking at what stands behind each of them again would take quadratic time.
+"""
+
 _BITS = re.compile(r"[89]|1[0-5]", re.ASCII)
 
 _PARAMETERS = (
@@ -76,16 +82,20 @@ def negotiate(header: str, settings: Compression) -> Agreement | None:
 
 def _offers(header: str) -> Iterator[Mapping[str, str | None]]:
     """Yield the parameters of each offer of the extension; a repeated one makes the offer none."""
-    for offer in header.split(","):
+    for offer in _OFFER.findall(header):
         name, *texts = (part.strip(" \t") for part in offer.split(";"))
         if name.lower() != _NAME or len(texts) > len(_PARAMETERS):
             continue
         parameters: dict[str, str | None] = {}
         for text in texts:
             key, equals, value = text.partition("=")
-            parameters[key.strip(" \t").lower()] = value.strip(" \t").strip('"') if equals else None
+            parameters[key.strip(" \t").lower()] = _unquoted(value.strip(" \t")) if equals else None
         if len(parameters) == len(texts):
             yield parameters
+
+
+def _unquoted(value: str) -> str:
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
 def _agree(parameters: Mapping[str, str | None], settings: Compression) -> Agreement | None:

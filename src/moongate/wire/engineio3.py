@@ -6,6 +6,7 @@ bytes as bytes from 0 to 9, the byte 255, and the packet; a binary packet begins
 """
 
 import base64
+import re
 from collections.abc import Iterator, Sequence
 
 from moongate.errors import ProtocolError
@@ -19,6 +20,13 @@ MESSAGE: bytes = bytes((MESSAGE_TYPE - 0x30,))
 _BASE64_MESSAGE = b"b4"
 _MAX_DIGITS = 9
 _TEXT, _BINARY, _END_OF_LENGTH = 0, 1, 255
+
+_HEADER = re.compile(rb"(?:0{1,9}:){0,999}([0-9]{1,9}):")
+_WIDE_HEADER = re.compile(rb"(?:(?:0\x00){1,9}:\x00){0,999}((?:[0-9]\x00){1,9}):\x00")
+"""The length of a packet, as ASCII or UTF-16, behind empty packets, of which a body may hold very many.
+
+Every repetition has an end, so that a body takes linear time whatever is in it.
+"""
 
 
 def encode_body(packets: Sequence[tuple[bool, bytes]], *, takes_binary: bool) -> bytes:
@@ -58,14 +66,12 @@ def decode_text_body(body: bytes) -> Iterator[tuple[bool, bytes]]:
         units = body if body.isascii() else body.decode().encode("utf-16-le")
     except UnicodeDecodeError as error:
         raise ProtocolError("UTF-8", f"byte {body[error.start]:#04x} at {error.start}") from error
-    width = 1 if units is body else 2
-    colon = b":" if width == 1 else b":\x00"
+    width, header = (1, _HEADER) if units is body else (2, _WIDE_HEADER)
     position = 0
     while position < len(units) or not units:
-        # A search without end for each of many packets would take quadratic time.
-        end = units.find(colon, position, position + (_MAX_DIGITS + 1) * width)
-        start = end + width
-        length = _length(units[position:end:width]) * width if end >= 0 else -1
+        found = header.match(units, position)
+        start = found.end() if found else position
+        length = int(found[1][::width]) * width if found else -1
         if length < 0 or start + length > len(units):
             raise ProtocolError("the length of a packet, a colon and the packet", repr(units[position : position + 20]))
         position = start + length

@@ -28,6 +28,8 @@ _PLAIN: frozenset[type] = frozenset((
     uuid.UUID, decimal.Decimal, msgspec.Raw, msgspec.UnsetType,
 ))  # fmt: skip
 
+_MAX_TYPES = 10_000
+
 _MAY_HOLD_BINARY: tuple[type[msgspec.inspect.Type], ...] = (
     *BUFFER_NODES,
     msgspec.inspect.AnyType,
@@ -52,8 +54,9 @@ _Parts: TypeAlias = Callable[[Any], Iterable[object]]
 class PayloadEncoder:
     """Encodes values as JSON, and knows which types can never hold binary.
 
-    What is learned about a type is kept as long as the encoder, and so is the type: a program has a finite number of
-    types. Annotations are trusted: bytes in a field that is declared as `str` become Base64 text.
+    What is learned about a type is kept, and so is the type, until there are very many of them, which a program can
+    only have by making them as it runs. Annotations are trusted: bytes in a field that is declared as `str` become
+    Base64 text.
 
     Takes what msgspec takes (dicts, lists, tuples, sets, Structs, dataclasses, enums, dates, UUID, Decimal, ...), and
     also pydantic models, mappings, sequences, and subclasses of `str`, `int` and `float`. NaN and the infinities, which
@@ -156,6 +159,10 @@ class PayloadEncoder:
 
     def _learn(self, kind: type) -> bool:
         """Analyse a type that was not seen yet; return whether its values never hold binary."""
+        if len(self._plain) + len(self._parts) > _MAX_TYPES:
+            self._plain.clear()
+            self._plain.update(_PLAIN)
+            self._parts.clear()
         parts = _parts_of(kind)
         if parts is None:
             self._plain.add(kind)

@@ -112,7 +112,7 @@ def decode(data: bytes, max_attachments: int, max_depth: int) -> Packet:
 def _decode_namespace(data: bytes, position: int) -> bytes:
     """Read the namespace that begins at *position*, without the comma behind it."""
     comma = data.find(b",", position)
-    return check_namespace(data[position:] if comma < 0 else data[position:comma])
+    return data[position:] if comma < 0 else data[position:comma]
 
 
 def check_namespace(name: bytes) -> bytes:

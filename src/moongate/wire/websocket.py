@@ -1,5 +1,6 @@
 """WebSocket messages as bytes: the frames that go out, and the assembly of those that come in (RFC 6455)."""
 
+import re
 from codecs import IncrementalDecoder, getincrementaldecoder
 from collections.abc import Collection
 
@@ -13,7 +14,9 @@ __all__ = [
     "InvalidText",
     "binary_frame",
     "choose_subprotocol",
+    "close_frame",
     "compressed_frame",
+    "first_subprotocol",
     "is_close_code",
     "pong_frame",
     "text_frame",
@@ -31,6 +34,9 @@ PONG_START = 0x8A
 _UNASSIGNED = frozenset((1004, 1005, 1006))
 """Close codes below 1015 that have no meaning on the wire (RFC 6455 section 7.4.1)."""
 
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+"""The name of a subprotocol (RFC 6455 section 4.1, RFC 9110 section 5.6.2)."""
+
 _UTF8 = getincrementaldecoder("utf-8")
 
 _CONTINUATION = 0x0
@@ -39,7 +45,10 @@ _BINARY = 0x2
 
 _FIN_TEXT = b"\x81"
 _FIN_BINARY = b"\x82"
+_FIN_CLOSE = b"\x88"
 _FIN_PONG = b"\x8a"
+_MAX_REASON = 123
+"""Bytes of a close frame's payload behind the code (RFC 6455 section 5.5)."""
 _SHORT_TEXT_HEADERS = tuple(bytes((0x81, length)) for length in range(126))
 
 
@@ -71,6 +80,14 @@ def pong_frame(payload: bytes) -> bytes:
     return _FIN_PONG + bytes((len(payload),)) + payload
 
 
+def close_frame(code: int | None, reason: str = "") -> bytes:
+    """Build a close frame, one without a payload if *code* is None (RFC 6455 section 5.5.1)."""
+    if code is None:
+        return _FIN_CLOSE + b"\x00"
+    text = reason.encode()[:_MAX_REASON].decode(errors="ignore").encode()  # cut between characters
+    return _FIN_CLOSE + bytes((len(text) + 2,)) + code.to_bytes(2) + text
+
+
 def _long_length(length: int) -> bytes:
     if length < 65536:
         return b"\x7e" + length.to_bytes(2, "big")
@@ -85,6 +102,14 @@ def is_close_code(code: int) -> bool:
 def choose_subprotocol(offered: str, known: Collection[str]) -> str | None:
     """Return the first name in *offered*, a client's Sec-WebSocket-Protocol, that is *known*; None if there is none."""
     return next((name for part in offered.split(",") if (name := part.strip(" \t")) in known), None)
+
+
+def first_subprotocol(offered: str) -> str:
+    """Return the first name in *offered*, a client's Sec-WebSocket-Protocol; raises ProtocolError if it is no list."""
+    names = [name.strip(" \t") for name in offered.split(",")]
+    if not all(map(_TOKEN.fullmatch, names)) or len(set(names)) < len(names):
+        raise ProtocolError("names separated by commas, each once", repr(offered[:40]))
+    return names[0]
 
 
 class InvalidText(ProtocolError):
