@@ -78,7 +78,7 @@ def test_who_waits_for_a_slow_handler_is_not_taken_for_dead(serve: Serve, node: 
     class Gateway:
         @SubscribeMessage("slow")
         async def slow(self, number: int) -> int:
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.25)
             return number
 
     script = """
@@ -88,5 +88,5 @@ def test_who_waits_for_a_slow_handler_is_not_taken_for_dead(serve: Serve, node: 
         const answers = await Promise.all([...Array(8).keys()].map((i) => ack(s, "slow", i)));
         return [answers, left];
     """
-    server = serve(Gateway, inbox_size=2, ping_interval=0.1, ping_timeout=0.1)
+    server = serve(Gateway, inbox_size=2, ping_interval=0.3, ping_timeout=0.3)
     assert node.run(server, script) == [list(range(8)), None]

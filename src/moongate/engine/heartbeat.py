@@ -67,9 +67,10 @@ class Heartbeats:
         session.heartbeat = self._timeouts.add(session)
 
     def resumed(self, session: Beating) -> None:
-        """The client is read from again: its answer may stand behind much else."""
+        """The client is read from again: its answer may stand behind much else, so it is asked anew."""
         if session.unanswered:
-            self.extend(session)
+            self.stop(session)
+            self._ask(session)
 
     def _ask(self, session: Beating) -> None:
         session.heartbeat = None
@@ -79,7 +80,7 @@ class Heartbeats:
 
     def _give_up(self, session: Beating) -> None:
         if session.paused:
-            session.heartbeat = self._timeouts.add(session)
+            self._ask(session)  # clients leave a server that asks no more
         else:
             session.close(DisconnectReason.PING_TIMEOUT)
 
