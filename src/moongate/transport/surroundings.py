@@ -43,7 +43,14 @@ class Surroundings:
     def info(self, *_: object) -> None:
         """Connections are logged by the layers that know what they are for."""
 
-    debug = log = warning = info
+    def debug(self, *_: object) -> None:
+        """Nothing at the debug level."""
+
+    def log(self, *_: object) -> None:
+        """Nothing at levels that picows makes up."""
+
+    def warning(self, *_: object) -> None:
+        """What picows warns of is the peer's way of leaving, which the session's end tells."""
 
     def error(self, message: str, *arguments: object) -> None:
         """A peer broke RFC 6455: its fault, and it is told so by the close code."""
@@ -77,7 +84,8 @@ class Surroundings:
     def close(self) -> None:
         """The listener does it."""
 
-    abort = close
+    def abort(self) -> None:
+        """The listener does it."""
 
 
 class _SocketNumber:
