@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("gateway",),
     ("server",),
     ("app",),
-    ("asyncapi", "observe", "integrations", "testing", "cli", "__init__"),
+    ("asyncapi", "auth", "observe", "integrations", "testing", "throttling", "cli", "__init__"),
     ("__main__",),
 )
 LEVELS = {part: level for level, parts in enumerate(LAYERS) for part in parts}

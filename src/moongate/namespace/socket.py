@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from threading import get_ident
 from typing import Any, Protocol
 
@@ -42,6 +42,13 @@ class Connection(Protocol):
 
     def violated(self, error: ProtocolError) -> None:
         """The client sent what the protocol does not allow."""
+
+
+class Cancellable(Protocol):
+    """A task or a timer."""
+
+    def cancel(self) -> object:
+        """End it."""
 
 
 class Home(Protocol):
@@ -87,7 +94,7 @@ class Socket:
     """
 
     __slots__ = (
-        "_clients", "_concurrent", "_connection", "_data", "_pending", "_streams", "backlog", "codec", "connected",
+        "_clients", "_concurrent", "_connection", "_data", "_pending", "_running", "backlog", "codec", "connected",
         "handshake", "id", "incoming", "joined", "namespace", "outgoing", "session",
     )  # fmt: skip
 
@@ -111,7 +118,7 @@ class Socket:
         self.incoming: Observers | None = None  # what was given to on_any and use
         self.outgoing: list[Listener] | None = None  # what was given to on_any_outgoing
         self._pending: PendingAcks | None = None  # only once an acknowledgement was asked for
-        self._streams: set[asyncio.Task[None]] | None = None  # what runs until the client leaves
+        self._running: set[Cancellable] | None = None  # streams and timers, which end when the client leaves
         self._concurrent = 0  # how many concurrent handlers run
 
     @property
@@ -305,23 +312,41 @@ class Socket:
         """The client is gone: end what was waiting for it or running for it alone."""
         if self._pending is not None:
             self._pending.abandon(lambda: str(reason))
-        for task in tuple(self._streams or ()):
-            task.cancel()
+        for each in tuple(self._running or ()):
+            each.cancel()
 
     def stream(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run *coroutine* until it ends or the client leaves; raises WsException if too many run for it already."""
         runtime = self._clients.runtime
-        if self._streams is None:
-            self._streams = set()
+        if self._running is None:
+            self._running = set()
         if not self.connected:
             coroutine.close()  # the client left before its message was handled
-        elif len(self._streams) >= runtime.settings.max_streams:
+        elif len(self._running) >= runtime.settings.max_streams:
             coroutine.close()
             raise WsException("Too many streams")
         else:
             task = runtime.dispatcher.spawn(coroutine)
-            self._streams.add(task)
-            task.add_done_callback(self._streams.discard)
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    def call_later(self, delay: float, callback: Callable[[], object]) -> asyncio.TimerHandle:
+        """Call *callback* in *delay* seconds unless the client leaves before, or the timer is cancelled.
+
+        It may be called before the client is let in, by what decides that.
+        """
+        running = self._running = set() if self._running is None else self._running
+
+        def due() -> None:
+            running.discard(timer)
+            callback()
+
+        timer = asyncio.get_running_loop().call_later(delay, due)
+        for other in tuple(running):
+            if isinstance(other, asyncio.TimerHandle) and other.cancelled():
+                running.discard(other)
+        running.add(timer)
+        return timer
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run *coroutine* beside the client's messages; too many pause reading, as they would in the inbox."""
