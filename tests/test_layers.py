@@ -13,7 +13,7 @@ LINES = 400
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "types", "config", "ids", "hints"),
     ("wire",),
-    ("schema", "hooks"),
+    ("schema", "unknown", "hooks"),
     ("transport",),
     ("engine",),
     ("cluster",),

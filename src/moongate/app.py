@@ -1,9 +1,10 @@
 """The application: joins modules, gateways, namespaces and engines, and answers as an ASGI application."""
 
 import asyncio
+import functools
 import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from enum import Enum, auto
 from typing import Any, TypeVar, overload
@@ -15,22 +16,25 @@ from moongate.engine.http import PollingEndpoint, path_of, request_of
 from moongate.engine.options import EngineOptions
 from moongate.engine.raw import RawEngine
 from moongate.errors import ConfigurationError, MoongateError
-from moongate.gateway.explorer import check, describe, explore
+from moongate.gateway.assembly import Assembly
+from moongate.gateway.explorer import check, describe, enhancer_classes, explore
 from moongate.gateway.metadata import GatewaySpec, gateway_metadata
+from moongate.gateway.visible import VisibleProviders
 from moongate.namespace.formats import check_methods, chosen_parser
-from moongate.namespace.handlers import Hooks, Middleware
+from moongate.namespace.handlers import Middleware
 from moongate.namespace.namespace import Namespace
 from moongate.namespace.router import Router
-from moongate.pipeline.compile import CompiledHandler, compile_handler, join_handlers
+from moongate.pipeline.enhancers import Enhancers, Reference
+from moongate.pipeline.references import classes_among
+from moongate.pipeline.reflector import Reflector
 from moongate.server.client_files import ClientFiles
 from moongate.server.lifespan import HostedLifespan
 from moongate.transport.asgi import serve_websocket
 from moongate.transport.base import Accepted, Refused, Request
 from moongate.transport.flow import Cork
-from moongate.types import AsgiApp, Event, Receive, Scope, Send
+from moongate.types import AsgiApp, Receive, Scope, Send
 from moongate.wire.message import MessageCodec
 from moongate.wire.parser import Parser
-from moongate.wire.plain import BINARY_EVENT
 from moongate.wire.socketio import Packet
 
 __all__ = ["Moongate"]
@@ -52,9 +56,10 @@ class Moongate:
     """An application made of *module*: its gateways answer WebSocket clients, *http* answers every other request.
 
     It is an ASGI application itself, and `run` serves it. Raises ConfigurationError for declarations that contradict
-    each other or miss something; nothing is constructed before `start`. *parser* reads and writes the packets of
-    Socket.IO clients, *codec* the messages of bare WebSocket clients; both are JSON by default. *engine* decides who
-    may connect and what the answers to requests carry.
+    each other or miss something; nothing is constructed before `start`. *guards*, *pipes*, *interceptors* and *filters*
+    stand around all gateways: classes, which are injected, instances or functions. *parser* reads and writes the
+    packets of Socket.IO clients, *codec* the messages of bare WebSocket clients; both are JSON by default. *engine*
+    decides who may connect and what the answers to requests carry.
     """
 
     def __init__(
@@ -62,6 +67,10 @@ class Moongate:
         module: type,
         *,
         http: AsgiApp | None = None,
+        guards: Sequence[Reference] = (),
+        pipes: Sequence[Reference] = (),
+        interceptors: Sequence[Reference] = (),
+        filters: Sequence[Reference] = (),
         settings: Settings | None = None,
         parser: Parser | None = None,
         codec: MessageCodec | None = None,
@@ -80,7 +89,12 @@ class Moongate:
             ClientFiles(self.settings.socketio_path, self.settings.cors) if self.settings.serve_client else None
         )
         self._raw_engine = RawEngine(self.settings, self._router, engine)
-        self._container = Container.build(module, external=self._external)
+        self._enhancers = Enhancers(
+            guards=tuple(guards), pipes=tuple(pipes), interceptors=tuple(interceptors), filters=tuple(filters)
+        )
+        self._container = Container.build(
+            module, external=self._external, implicit=enhancer_classes, implicit_root=classes_among(self._enhancers)
+        )
         check(self._container.classes())
         for _, cls in self._container.classes():
             metadata = gateway_metadata(cls)
@@ -157,7 +171,8 @@ class Moongate:
     async def _start_gateways(self) -> list[GatewaySpec]:
         await self._container.create()
         specs = explore(self._container.instances())
-        self._connect(specs)
+        visible = functools.partial(VisibleProviders, self._container)
+        Assembly(self._directory, self.settings, self._enhancers, visible).connect(specs)
         await self._run_after_init(specs)
         await self._container.start()
         return specs
@@ -252,34 +267,9 @@ class Moongate:
         if annotation is Namespace:
             name = "/" if token is None else token
             return self._directory.declare(str(name))
+        if annotation is Reflector:
+            return Reflector()
         return self.settings if annotation is Settings else MISSING
-
-    def _connect(self, specs: list[GatewaySpec]) -> None:
-        """Put the gateways' handlers and hooks into their namespaces."""
-        compiled: dict[tuple[str, Event], list[CompiledHandler]] = {}
-        for spec in specs:
-            namespace = self._directory.declare(spec.namespace)
-            for attribute in spec.server_attributes:
-                setattr(spec.instance, attribute, namespace)
-            if spec.handle_connection is not None or spec.handle_disconnect is not None:
-                namespace.watch(Hooks(spec.gateway, spec.handle_connection, spec.handle_disconnect))
-            for handler in spec.handlers:
-                where = f"{spec.gateway.__name__}.{handler.name}"
-                compiled.setdefault((spec.namespace, handler.event), []).append(
-                    compile_handler(
-                        handler.method,
-                        handler.parameters,
-                        where=where,
-                        threaded=handler.threaded,
-                        concurrent=handler.concurrent,
-                        error_cause=self.settings.error_cause,
-                    )
-                )
-        for (name, event), handlers in compiled.items():
-            namespace = self._directory.declare(name)
-            namespace.handle(event, join_handlers(handlers))
-            if event == BINARY_EVENT:
-                namespace.handlers.takes_binary = any(handler.takes_binary for handler in handlers)
 
     async def _run_after_init(self, specs: list[GatewaySpec]) -> None:
         for spec in specs:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Protocol, TypeAlias
 import msgspec
 
 from moongate.errors import FieldError, GatewayError, MissingExtraError, ProtocolError, ValidationFailed
+from moongate.unknown import unknown_fields
 from moongate.wire.inspection import BUFFER_NODES, BUFFERS, nodes
 
 __all__ = ["DECODE_ERRORS", "Decoder", "JsonText", "Schema", "failure", "schema_of"]
@@ -69,9 +70,13 @@ class Schema(Protocol):
         """Return the JSON Schema (draft 2020-12)."""
 
 
-def schema_of(annotation: Any, *, where: str = "") -> Schema:
+def schema_of(
+    annotation: Any, *, where: str = "", strict: bool | None = None, forbid_unknown_fields: bool = False
+) -> Schema:
     """Choose the decoder for *annotation*.
 
+    *strict* says whether only the type itself is taken, or also what can be converted to it, as text for a number; None
+    is what its library does by itself. With *forbid_unknown_fields* members that a type does not have are errors.
     Raises GatewayError, which names *where* (a class, a method, a parameter), if it cannot be decoded, and
     MissingExtraError if it needs pydantic and that is not installed.
     """
@@ -79,10 +84,14 @@ def schema_of(annotation: Any, *, where: str = "") -> Schema:
         parts = list(_parts(annotation))
         pydantic_type = next((part for part in parts if _is_pydantic(part)), None)
         if pydantic_type is None:
-            return _msgspec_schema(annotation, where)
+            schema = _msgspec_schema(annotation, where)
+            is_usual = strict is not False and not forbid_unknown_fields
+            return (
+                schema if is_usual else _CheckedSchema(schema, strict=strict is not False, known=forbid_unknown_fields)
+            )
         struct = next((part for part in parts if _is_struct(part)), None)
         if struct is None:
-            return _PydanticSchema(annotation)
+            return _PydanticSchema(annotation, strict=strict, known=forbid_unknown_fields)
     except (TypeError, ValueError, NameError, AttributeError, ImportError, RecursionError) as error:
         raise _undecodable(annotation, where, str(error)) from error
     raise GatewayError(
@@ -174,14 +183,52 @@ class _BinarySchema:
         return msgspec.json.schema(self.annotation)
 
 
-class _PydanticSchema:
-    """Decodes with pydantic; raises as `schema_of` and pydantic do for annotations that have no pydantic schema."""
+class _CheckedSchema:
+    """Decodes into plain values first, to look for members without a place, or to convert what msgspec would refuse."""
 
-    __slots__ = ("_adapter", "_error", "_validate_json", "annotation", "decoder")
+    __slots__ = ("_info", "_schema", "_strict", "annotation", "decoder")
 
     joinable = False
 
-    def __init__(self, annotation: Any) -> None:
+    def __init__(self, schema: Schema, *, strict: bool, known: bool) -> None:
+        self.annotation = schema.annotation
+        self.decoder: Decoder = self.decode
+        self._schema = schema
+        self._strict = strict
+        self._info = msgspec.inspect.type_info(schema.annotation) if known else None
+
+    def decode(self, text: JsonText) -> Any:
+        try:
+            value = _decode_any(text)
+        except DECODE_ERRORS as error:
+            raise failure(error) from error
+        return self.convert(value)
+
+    def convert(self, value: object) -> Any:
+        if self._strict:
+            converted = self._schema.convert(value)
+        else:
+            try:
+                converted = _convert(value, self.annotation, strict=False)
+            except DECODE_ERRORS as error:
+                raise failure(error) from error
+        unknown = [] if self._info is None else list(unknown_fields(value, self._info))
+        if unknown:
+            raise ValidationFailed(unknown)
+        return converted
+
+    def json_schema(self) -> dict[str, Any]:
+        return self._schema.json_schema()
+
+
+class _PydanticSchema:
+    """Decodes with pydantic; raises as `schema_of` and pydantic do for annotations that have no pydantic schema."""
+
+    __slots__ = ("_adapter", "_error", "_options", "_validate_json", "annotation", "decoder")
+
+    joinable = False
+
+    def __init__(self, annotation: Any, *, strict: bool | None, known: bool) -> None:
         try:
             import pydantic
         except ImportError as error:
@@ -193,6 +240,9 @@ class _PydanticSchema:
             raise TypeError(str(error)) from error
         self._error = pydantic.ValidationError
         self._validate_json = self._adapter.validator.validate_json
+        self._options: dict[str, Any] = {} if strict is None else {"strict": strict}
+        if known:
+            self._options["extra"] = "forbid"
         self.annotation = annotation
         self.decoder: Decoder = self.decode
 
@@ -203,13 +253,13 @@ class _PydanticSchema:
         except DECODE_ERRORS as error:
             raise failure(error) from error
         try:
-            return self._validate_json(bytes(text))
+            return self._validate_json(bytes(text), **self._options)
         except self._error as error:
             raise self._failure(error) from error
 
     def convert(self, value: object) -> Any:
         try:
-            return self._adapter.validator.validate_python(value)
+            return self._adapter.validator.validate_python(value, **self._options)
         except self._error as error:
             raise self._failure(error) from error
 
@@ -227,8 +277,8 @@ def _path(location: tuple[int | str, ...]) -> str:
     return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
 
 
-def _convert(value: object, annotation: Any) -> Any:
-    return msgspec.convert(value, annotation, builtin_types=BUFFERS, str_keys=True)
+def _convert(value: object, annotation: Any, *, strict: bool = True) -> Any:
+    return msgspec.convert(value, annotation, strict=strict, builtin_types=BUFFERS, str_keys=True)
 
 
 def _msgspec_schema(annotation: Any, where: str) -> Schema:

@@ -2,7 +2,7 @@
 
 import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Annotated, Any
 
@@ -41,12 +41,21 @@ class Container:
         self._lifecycle: Lifecycle | None = None
 
     @classmethod
-    def build(cls, root: type, *, external: External, overrides: Mapping[Token, Any] | None = None) -> "Container":
+    def build(
+        cls,
+        root: type,
+        *,
+        external: External,
+        overrides: Mapping[Token, Any] | None = None,
+        implicit: Callable[[type], Iterable[type]] = lambda _: (),
+        implicit_root: Iterable[type] = (),
+    ) -> "Container":
         """Validate all modules below *root*; raises ModuleError for whatever could not be constructed.
 
         *external* gives what no module provides; *overrides* are values that replace providers by their tokens.
+        *implicit* says what a provided class needs beside, *implicit_root* what the application does.
         """
-        return cls(Graph(root, external, overrides or {}))
+        return cls(Graph(root, external, overrides or {}, implicit, implicit_root))
 
     def classes(self) -> list[tuple[str, type]]:
         """Return the name of the module and the class of every class provider, in the order of the modules."""

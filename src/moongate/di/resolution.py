@@ -1,6 +1,6 @@
 """Which provider a dependency means, as its module sees it. All of it is decided before anything is constructed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
@@ -46,10 +46,18 @@ class Source(msgspec.Struct, frozen=True):
 class Graph:
     """All modules of an application, and the sources of everything that its providers ask for.
 
-    Raises ModuleError for whatever could not be constructed. *overrides* replace providers by their tokens.
+    Raises ModuleError for whatever could not be constructed. *overrides* replace providers by their tokens. *implicit*
+    says what else a provided class needs constructed in its module, *implicit_root* what the application does in its.
     """
 
-    def __init__(self, root: type, external: External, overrides: Mapping[Token, Any]) -> None:
+    def __init__(
+        self,
+        root: type,
+        external: External,
+        overrides: Mapping[Token, Any],
+        implicit: Callable[[type], Iterable[type]] = lambda _: (),
+        implicit_root: Iterable[type] = (),
+    ) -> None:
         self.modules: dict[type, ModuleMetadata] = modules_below(root)
         self.providers: dict[Node, Declared] = {}
         self.sources: dict[Node, list[Source]] = {}
@@ -60,8 +68,19 @@ class Graph:
                 token = token_of(declared)
                 replaced = ValueProvider(token, overrides[token]) if token in overrides else declared
                 self.providers[Node(module, token)] = replaced
+        for node in list(self.providers):
+            declared = self.providers[node]
+            cls = declared.use_class if isinstance(declared, ClassProvider) else declared
+            for needed in implicit(cls) if isinstance(cls, type) else ():
+                self._provide_implicitly(node.module, needed, overrides)
+        for needed in implicit_root:
+            self._provide_implicitly(root, needed, overrides)
         for node in self.providers:
             self._trace(node, ())
+
+    def _provide_implicitly(self, module: type, cls: type, overrides: Mapping[Token, Any]) -> None:
+        if self.find(module, cls) is None:
+            self.providers[Node(module, cls)] = ValueProvider(cls, overrides[cls]) if cls in overrides else cls
 
     def find(self, module: type, token: Token) -> Node | None:
         """Return the provider of *token* that *module* sees: its own, an imported one, or one of a global module."""

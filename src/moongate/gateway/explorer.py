@@ -12,9 +12,11 @@ from moongate.gateway.hooks import bound_hook, check_hooks, with_reason
 from moongate.gateway.metadata import GatewayMetadata, GatewaySpec, HandlerSpec, gateway_metadata, subscriptions
 from moongate.hints import annotations_of, resolve
 from moongate.namespace.namespace import Namespace
+from moongate.pipeline.enhancers import enhancers_of
 from moongate.pipeline.params import parameters_of
+from moongate.pipeline.references import classes_among
 
-__all__ = ["check", "describe", "explore"]
+__all__ = ["check", "describe", "enhancer_classes", "explore"]
 
 
 def check(classes: Iterable[tuple[str, type]]) -> None:
@@ -55,6 +57,18 @@ def explore(instances: Iterable[tuple[str, type, object]]) -> list[GatewaySpec]:
     ]
 
 
+def enhancer_classes(target: type) -> list[type]:
+    """Return the classes that a gateway and its handlers name as guards, pipes and so on, to be constructed for it."""
+    if gateway_metadata(target) is None:
+        return []
+    references = list(enhancers_of(target))
+    for name, function in _handlers(_definitions(target)):
+        references += enhancers_of(function)
+        for parameter in parameters_of(function, f"{_name(target)}.{name}"):
+            references += parameter.pipes
+    return classes_among(references)
+
+
 def _name(target: type) -> str:
     return target.__qualname__.rpartition("<locals>.")[2]
 
@@ -75,6 +89,7 @@ def _handlers(definitions: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _check_is_no_gateway(target: type, module: str) -> None:
     name = next((name for name, _ in _handlers(_definitions(target))), None)
     if name is None:
+        _check_enhances_nothing(target, _definitions(target))
         return
     base = next((base for base in target.__mro__[1:] if gateway_metadata(base)), None)
     inherited = f" Its base {_name(base)} is a gateway, but that is not inherited." if base else ""
@@ -85,8 +100,24 @@ def _check_is_no_gateway(target: type, module: str) -> None:
     )
 
 
+def _check_enhances_nothing(target: type, definitions: Mapping[str, Any]) -> None:
+    """Refuse guards and their like where nobody would ask them: who wrote them believes to be protected."""
+    stray: dict[str, Any] = {_name(target): target} if gateway_metadata(target) is None else {}
+    stray |= {f"{_name(target)}.{name}": each for name, each in definitions.items() if inspect.isfunction(each)}
+    for where, each in stray.items():
+        declared = list(enhancers_of(each))
+        if declared and not subscriptions(each):
+            names = ", ".join(getattr(reference, "__name__", repr(reference)) for reference in declared)
+            raise GatewayError(
+                f"{names} would never be asked: it is neither a gateway nor the handler of an event",
+                where=where,
+                mend="Write it above a class with @WebSocketGateway, or a method with @SubscribeMessage.",
+            )
+
+
 def _check_gateway(target: type) -> None:
     definitions = _definitions(target)
+    _check_enhances_nothing(target, definitions)
     for name, definition in definitions.items():
         _check_is_method(definition, f"{_name(target)}.{name}")
     check_hooks(definitions, _name(target))
@@ -205,4 +236,5 @@ def _handler_specs(target: type, instance: object) -> Iterator[HandlerSpec]:
                 parameters=parameters,
                 threaded=subscription.threaded,
                 concurrent=subscription.concurrent,
+                function=function,
             )

@@ -97,6 +97,8 @@ class HandlerSpec(msgspec.Struct, frozen=True):
     """Whether it runs in a worker thread."""
     concurrent: bool
     """Whether the client's next message may be handled before this one is done."""
+    function: Callable[..., Any]
+    """The method, as its class has it."""
 
 
 class GatewaySpec(msgspec.Struct, frozen=True):

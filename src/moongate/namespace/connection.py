@@ -217,6 +217,8 @@ class SocketIoConnection:
             self._admissions -= 1
         if not self.session.closed and self._sockets.get(name) is None:
             self._enter(name, socket, namespace, codec)
+        else:
+            namespace.turn_away(socket)
 
     def _enter(self, name: bytes, socket: Socket, namespace: Namespace, codec: PacketCodec) -> None:
         self._sockets[name] = socket

@@ -51,7 +51,9 @@ class Directory:
             return self._declare_pattern(name).namespace
         namespace = self._declared.get(name)
         if namespace is None:
-            namespace = self._declared[name] = Namespace(Clients(name, self.runtime, self.codec(name)), Handlers())
+            namespace = self._declared[name] = Namespace(
+                Clients(name, self.runtime, self.codec(name)), Handlers(error_cause=self.runtime.settings.error_cause)
+            )
         return namespace
 
     def find(self, name: str) -> Namespace | None:
@@ -91,7 +93,9 @@ class Directory:
                         mend="Name the parameters alike, so that both are the same pattern.",
                     )
             family = Family(text, self.runtime, self.codec(text))
-            dynamic = self._dynamic[text] = _Dynamic(pattern, family, Namespace(family, Handlers()))
+            dynamic = self._dynamic[text] = _Dynamic(
+                pattern, family, Namespace(family, Handlers(error_cause=self.runtime.settings.error_cause))
+            )
         return dynamic
 
     def codec(self, name: str) -> PacketCodec:

@@ -72,9 +72,8 @@ def sendable(failure: Failure, encoder: PayloadEncoder) -> Failure:
 
 def gist_of(failure: Failure) -> Failure:
     """Return what can be sent of *failure* whatever an exception carries: its message as text."""
-    gist: Failure = {key: failure[key] for key in ("status", "message") if key in failure}
-    gist["message"] = str(failure["message"]).encode(errors="replace").decode()
-    return gist
+    message = failure.get("message", INTERNAL)
+    return {"status": "error", "message": str(message).encode(errors="replace").decode()}
 
 
 def _details(error: WsException) -> dict[str, Any]:

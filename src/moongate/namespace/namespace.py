@@ -2,7 +2,7 @@
 
 import inspect
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from moongate.errors import ProtocolError, WsException
@@ -10,7 +10,7 @@ from moongate.namespace.arguments import decode_arguments
 from moongate.namespace.broadcast import Broadcast
 from moongate.namespace.cancellation import NO_FAILURES, reraise_cancellation
 from moongate.namespace.clients import Clients
-from moongate.namespace.failures import UNKNOWN_EVENT, cause_of, failure_of
+from moongate.namespace.failures import UNKNOWN_EVENT
 from moongate.namespace.handlers import Handlers, Hooks, Invoke, Middleware
 from moongate.namespace.middleware import pass_through
 from moongate.namespace.observers import NOBODY, Observers
@@ -69,11 +69,26 @@ class Namespace(Broadcast):
     @property
     def guarded(self) -> bool:
         """Whether somebody has to be asked before a client may come in."""
-        return bool(self._handlers.middleware)
+        return bool(self._handlers.middleware or self._handlers.guards)
 
     async def admit(self, socket: Socket) -> None:
-        """Ask every middleware; returns if the client may come in, raises what refuses it."""
-        await pass_through(tuple(self._handlers.middleware), socket)
+        """Ask every middleware and every guard; returns if the client may come in, raises what refuses it."""
+        try:
+            await pass_through(tuple(self._handlers.middleware), socket)
+            for guard in self._handlers.guards:
+                await guard(socket)
+        except NO_FAILURES:
+            raise
+        except BaseException as error:
+            self.turn_away(socket)
+            reraise_cancellation(error)
+            raise await self._handlers.errors.refusal(socket, error) from error
+
+    def turn_away(self, socket: Socket) -> None:
+        """The client does not come in after all: let go of what was made for it."""
+        socket.abandon(DisconnectReason.FORCED_SERVER_CLOSE)
+        if self._handlers.left is not None:
+            self._submit(socket, self._let_go, None)
 
     def enter(self, socket: Socket) -> None:
         """The client is in: run the gateways' hooks before its first message."""
@@ -113,6 +128,8 @@ class Namespace(Broadcast):
         socket.abandon(reason)
         if self._handlers.hooks:
             self._submit(socket, self._run_disconnect_hooks, reason)
+        if self._handlers.left is not None:
+            self._submit(socket, self._let_go, None)
 
     async def _run_connect_hooks(self, socket: Socket, _: None) -> None:
         for hooks in self._handlers.hooks:
@@ -125,7 +142,7 @@ class Namespace(Broadcast):
             except NO_FAILURES:
                 raise
             except BaseException as error:  # noqa: BLE001  # whatever a hook raises is told to the client and logged
-                self._tell_hook_failure(socket, hooks, "handle_connection", error)
+                await hooks.connect_failed(socket, error)
                 socket.disconnect()
                 reraise_cancellation(error)
                 return
@@ -141,12 +158,13 @@ class Namespace(Broadcast):
             except NO_FAILURES:
                 raise
             except BaseException as error:  # noqa: BLE001  # the other gateways have to know too
-                failure_of(error, None, where=f"{hooks.gateway.__name__}.handle_disconnect", sid=socket.id)
+                await hooks.disconnect_failed(socket, error)
                 reraise_cancellation(error)
 
-    def _tell_hook_failure(self, socket: Socket, hooks: Hooks, name: str, error: BaseException) -> None:
-        cause = cause_of(name) if self._clients.runtime.settings.error_cause else None
-        socket.tell(None, failure_of(error, cause, where=f"{hooks.gateway.__name__}.{name}", sid=socket.id))
+    async def _let_go(self, socket: Socket, _: None) -> None:
+        """Close what lived as long as the client was here, after everything else."""
+        if self._handlers.left is not None:
+            await self._handlers.left(socket)
 
     async def _observed(self, socket: Socket, packet: Packet) -> None:
         """Show an event to those who want to see it, then to its handler if they let it pass."""
@@ -162,7 +180,7 @@ class Namespace(Broadcast):
         except NO_FAILURES:
             raise
         except BaseException as error:  # noqa: BLE001  # whatever a middleware raises is told to the client and logged
-            self._fail(socket, packet, error, f"a middleware of client {socket.id}")
+            await self._handlers.errors.fail(socket, packet, error, f"a middleware of client {socket.id}")
             reraise_cancellation(error)
             return
         rest = self._handlers.by_event.get(packet.event, self._refuse)(socket, packet)
@@ -182,21 +200,18 @@ class Namespace(Broadcast):
         if observers.middleware:
             await pass_through(observers.middleware, packet.event, arguments)
 
-    def _refuse(self, socket: Socket, packet: Packet) -> None:
+    def _refuse(self, socket: Socket, packet: Packet) -> Coroutine[Any, Any, None] | None:
         """Handle an event that nobody subscribed to."""
         try:
             decode_arguments(packet)
         except ProtocolError as error:
             socket.violated(error)
-            return
+            return None
         self.unknown_events += 1
         _LOGGER.debug("client %s sent %r, which nothing in %s handles", socket.id, packet.event, self.name)
-        if packet.ack_id is not None:
-            self._fail(socket, packet, WsException(UNKNOWN_EVENT), packet.event)
-
-    def _fail(self, socket: Socket, packet: Packet, error: BaseException, where: str) -> None:
-        cause = cause_of(packet.event, packet) if self._clients.runtime.settings.error_cause else None
-        socket.tell(packet.ack_id, failure_of(error, cause, where=where, sid=socket.id))
+        if packet.ack_id is None:
+            return None
+        return self._handlers.errors.fail(socket, packet, WsException(UNKNOWN_EVENT), packet.event)
 
     def __repr__(self) -> str:
         return f"<Namespace {self.name}>"

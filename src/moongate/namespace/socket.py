@@ -315,20 +315,18 @@ class Socket:
         for each in tuple(self._running or ()):
             each.cancel()
 
-    def stream(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def stream(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Run *coroutine* until it ends or the client leaves; raises WsException if too many run for it already."""
         runtime = self._clients.runtime
         if self._running is None:
             self._running = set()
-        if not self.connected:
-            coroutine.close()  # the client left before its message was handled
-        elif len(self._running) >= runtime.settings.max_streams:
+        if len(self._running) >= runtime.settings.max_streams:
             coroutine.close()
             raise WsException("Too many streams")
-        else:
-            task = runtime.dispatcher.spawn(coroutine)
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+        task = runtime.dispatcher.spawn(coroutine)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
 
     def call_later(self, delay: float, callback: Callable[[], object]) -> asyncio.TimerHandle:
         """Call *callback* in *delay* seconds unless the client leaves before, or the timer is cancelled.

@@ -15,7 +15,7 @@ from moongate.schema import DECODE_ERRORS, Schema, schema_of
 from moongate.wire.inspection import is_buffer
 from moongate.wire.socketio import Packet
 
-__all__ = ["Bind", "compile_binding", "shared_ack", "takes_binary"]
+__all__ = ["FROM_CLIENT", "Bind", "Values", "argument_path", "compile_binding", "decoded", "shared_ack", "takes_binary"]
 
 Bind: TypeAlias = Callable[[Socket, Packet], tuple[Any, ...]]
 """Returns a handler's arguments; raises ValidationFailed, or ProtocolError for what is not even JSON."""
@@ -24,28 +24,47 @@ _Decode: TypeAlias = Callable[[bytes], tuple[Any, ...]]
 """Decodes the payload of an event: its name and the arguments."""
 
 
-class _Values(Protocol):
+class Values(Protocol):
     """Decodes the parameters that come from the client."""
 
     def values(self, packet: Packet) -> Sequence[Any]:
         """Return their values, in their order; raises ValidationFailed, or ProtocolError."""
 
 
-_FROM_CLIENT = (ParameterKind.ARGUMENT, ParameterKind.BODY_KEY, ParameterKind.REST)
+FROM_CLIENT = (ParameterKind.ARGUMENT, ParameterKind.BODY_KEY, ParameterKind.REST)
+"""The kinds of parameters that take what the client sent."""
 
 
 def compile_binding(parameters: Sequence[Parameter], where: str) -> Bind:
     """Return what binds a packet to *parameters*. Raises GatewayError for a type that nothing can be decoded into."""
-    from_client = [parameter for parameter in parameters if parameter.kind in _FROM_CLIENT]
-    schemas = [
-        schema_of(parameter.annotation, where=f"{where}, parameter {parameter.name!r}") for parameter in from_client
-    ]
+    values = decoded(
+        parameters,
+        [
+            schema_of(parameter.annotation, where=f"{where}, parameter {parameter.name!r}")
+            for parameter in parameters
+            if parameter.kind in FROM_CLIENT
+        ],
+    )
+    kinds = [parameter.kind for parameter in parameters]
+    if isinstance(values, _Joint) and kinds == [ParameterKind.SOCKET, ParameterKind.ARGUMENT]:
+        return _socket_and_body(values.decode, values.exact)
+    return _general(parameters, values)
+
+
+def decoded(parameters: Sequence[Parameter], schemas: Sequence[Schema]) -> Values:
+    """Return what decodes those of *parameters* that are the client's, each by its schema."""
+    from_client = [parameter for parameter in parameters if parameter.kind in FROM_CLIENT]
     exact = _Exact(from_client, schemas)
     decode = _joint_decoder(from_client, schemas)
-    kinds = [parameter.kind for parameter in parameters]
-    if decode is not None and kinds == [ParameterKind.SOCKET, ParameterKind.ARGUMENT]:
-        return _socket_and_body(decode, exact)
-    return _general(parameters, exact if decode is None else _Joint(decode, exact))
+    return exact if decode is None else _Joint(decode, exact)
+
+
+def argument_path(parameter: Parameter, parameters: Sequence[Parameter]) -> str:
+    """Return what errors call the argument of *parameter*: `$` if the client's first argument is all there is."""
+    from_client = [other for other in parameters if other.kind in FROM_CLIENT]
+    several = any(other.kind is ParameterKind.REST or other.index > 0 for other in from_client)
+    path = f"$[{parameter.index}]" if several else "$"
+    return path if parameter.key is None else f"{path}.{parameter.key}"
 
 
 def takes_binary(parameters: Sequence[Parameter]) -> bool:
@@ -86,7 +105,7 @@ def _socket_and_body(decode: _Decode, exact: "_Exact") -> Bind:
     return bind
 
 
-def _general(parameters: Sequence[Parameter], values: _Values) -> Bind:
+def _general(parameters: Sequence[Parameter], values: Values) -> Bind:
     """Bind parameters of every kind in any order."""
     kinds = tuple(parameter.kind for parameter in parameters)
 
@@ -121,18 +140,18 @@ class _Joint:
     """Decodes all arguments in one call, and exactly where that fails."""
 
     def __init__(self, decode: _Decode, exact: "_Exact") -> None:
-        self._decode = decode
-        self._exact = exact
+        self.decode = decode
+        self.exact = exact
 
     def values(self, packet: Packet) -> Sequence[Any]:
         """Return the value of each parameter; raises ValidationFailed."""
         if packet.buffers is None:
             try:
-                _, *values = self._decode(packet.payload)
+                _, *values = self.decode(packet.payload)
             except DECODE_ERRORS:
-                return self._exact.values(packet)
+                return self.exact.values(packet)
             return values
-        return self._exact.values(packet)
+        return self.exact.values(packet)
 
 
 class _Exact:

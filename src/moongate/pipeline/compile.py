@@ -2,70 +2,72 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 
-from moongate.errors import ProtocolError, WsException
-from moongate.namespace.cancellation import NO_FAILURES, reraise_cancellation
-from moongate.namespace.handlers import Invoke
 from moongate.namespace.socket import Socket
-from moongate.pipeline.binding import Bind, compile_binding, shared_ack, takes_binary
+from moongate.pipeline.binding import compile_binding, takes_binary
+from moongate.pipeline.chain import Call, ManagedStream, ask_guards, guard_functions, intercepted, is_stream
+from moongate.pipeline.context import ExecutionContext, Target
+from moongate.pipeline.enhancers import Enhancers
+from moongate.pipeline.filters import FilterChain
+from moongate.pipeline.invoke import CompiledHandler
 from moongate.pipeline.params import Parameter, ParameterKind
+from moongate.pipeline.piping import AsyncBind, compile_piped_binding, needs_piping
+from moongate.pipeline.references import Providers
 from moongate.pipeline.reply import Replier
 from moongate.wire.socketio import Packet
 
-__all__ = ["CompiledHandler", "compile_handler", "join_handlers"]
+__all__ = ["Declaration", "compile_handler"]
 
 _Method: TypeAlias = Callable[..., Any]
 
 
-class CompiledHandler(msgspec.Struct, frozen=True):
-    """A handler with all that was decided about it at start-up."""
+class Declaration(msgspec.Struct, frozen=True):
+    """A handler, and all that was declared for it."""
 
     method: _Method
-    bind: Bind
-    replier: Replier
-    answers_itself: bool
-    """Whether it has an `Ack` parameter, so that its result is no answer."""
-    concurrent: bool
-    takes_binary: bool
-    """Whether its first argument may be bytes, so that it is for binary messages of bare clients."""
-
-    def result(self, socket: Socket, packet: Packet) -> Any:
-        """Call the handler; its result may be awaitable or a stream."""
-        return self.method(*self.bind(socket, packet))
+    """Bound to the gateway's instance."""
+    parameters: tuple[Parameter, ...]
+    target: Target
+    enhancers: Enhancers
+    """Of the application, the gateway and the handler, in this order; filters in the opposite one."""
+    threaded: bool = False
+    concurrent: bool = False
 
 
-def compile_handler(
-    method: _Method,
-    parameters: Sequence[Parameter],
-    *,
-    where: str,
-    threaded: bool,
-    concurrent: bool,
-    error_cause: bool,
-) -> CompiledHandler:
-    """Compile one handler; `where` names it in errors and in the log. Raises GatewayError for types that cannot be."""
+def compile_handler(declaration: Declaration, providers: Providers, *, error_cause: bool) -> CompiledHandler:
+    """Compile one handler. Raises GatewayError for types that nothing can be decoded into, and for no enhancers."""
+    parameters, enhancers = declaration.parameters, declaration.enhancers
+    where = declaration.target.where
+    method = _callable(declaration.method, parameters, threaded=declaration.threaded)
+    filters = FilterChain(enhancers.filters, providers, where)
+    call: Callable[[Socket, Packet], Any]
+    direct = None
+    if needs_piping(parameters, enhancers.pipes):
+        bind = compile_piped_binding(parameters, enhancers.pipes, providers, where)
+        call = _surrounded(_piped(method, bind), declaration, providers)
+    else:
+        plain = compile_binding(parameters, where)
+
+        def call_plainly(socket: Socket, packet: Packet) -> Any:
+            return method(*plain(socket, packet))
+
+        call = call_plainly
+        if enhancers.guards or enhancers.interceptors:
+            call = _surrounded(_awaited(call_plainly), declaration, providers)
+        elif inspect.iscoroutinefunction(method):
+            direct = (method, plain)
     return CompiledHandler(
-        method=_callable(method, parameters, threaded=threaded),
-        bind=compile_binding(parameters, where),
-        replier=Replier(where, error_cause=error_cause),
+        call=call,
+        direct=direct,
+        replier=Replier(declaration.target, filters, error_cause=error_cause),
         answers_itself=any(parameter.kind is ParameterKind.ACK for parameter in parameters),
-        concurrent=concurrent,
+        concurrent=declaration.concurrent,
         takes_binary=takes_binary(parameters),
     )
-
-
-def join_handlers(handlers: Sequence[CompiledHandler]) -> Invoke:
-    """Return what handles an event that *handlers* subscribe to, in their order."""
-    if len(handlers) > 1:
-        return _several(handlers)
-    (handler,) = handlers
-    if inspect.iscoroutinefunction(handler.method) and not handler.answers_itself:
-        return _concurrently(_asynchronous(handler)) if handler.concurrent else _asynchronous(handler)
-    return _general(handler)
 
 
 def _callable(method: _Method, parameters: Sequence[Parameter], *, threaded: bool) -> _Method:
@@ -95,157 +97,55 @@ def _callable(method: _Method, parameters: Sequence[Parameter], *, threaded: boo
     return run_in_thread
 
 
-def _asynchronous(handler: CompiledHandler) -> Callable[[Socket, Packet], Coroutine[Any, Any, None]]:
-    """Handle by an `async def` that is alone with its event: the path of most messages."""
-    method, bind, reply, fail = handler.method, handler.bind, handler.replier.reply, handler.replier.fail
+def _piped(method: _Method, bind: AsyncBind) -> Call:
+    async def call(context: ExecutionContext) -> Any:
+        result = method(*await bind(context))
+        return await result if hasattr(result, "__await__") else result
 
-    async def invoke(socket: Socket, packet: Packet) -> None:
+    return call
+
+
+def _awaited(call: Callable[[Socket, Packet], Any]) -> Call:
+    async def awaited(context: ExecutionContext) -> Any:
+        result = call(context.client, context.packet)
+        return await result if hasattr(result, "__await__") else result
+
+    return awaited
+
+
+def _surrounded(call: Call, declaration: Declaration, providers: Providers) -> Callable[[Socket, Packet], Any]:
+    """Return *call* with guards and interceptors around it."""
+    target, enhancers = declaration.target, declaration.enhancers
+    guards = guard_functions(enhancers.guards, providers, target.where, on_connect=False)
+    if enhancers.interceptors:
+        call = intercepted(_remembering(call), enhancers.interceptors, providers, target.where)
+
+    async def surrounded(socket: Socket, packet: Packet) -> Any:
+        context = ExecutionContext(socket, packet, target)
         try:
-            arguments = bind(socket, packet)
-        except ProtocolError as error:
-            socket.violated(error)
-            return
-        except Exception as error:  # noqa: BLE001  # a body that does not fit, or a type that fails to be made
-            fail(socket, packet, error)
-            return
-        try:
-            result = await method(*arguments)
-        except NO_FAILURES:
+            if guards:
+                await ask_guards(guards, context)
+            result = await call(context)
+        except BaseException:
+            if context.is_open:
+                await context.close()
             raise
-        except BaseException as error:  # noqa: BLE001  # told to the client and logged
-            fail(socket, packet, error)
-            reraise_cancellation(error)
-        else:
-            reply(socket, packet, result)
+        if is_stream(result) and (context.is_open or context.stream is not None):
+            return ManagedStream(result, context.stream, context)
+        if context.is_open:
+            await context.close()
+        return result
 
-    return invoke
-
-
-def _concurrently(invoke: Callable[[Socket, Packet], Coroutine[Any, Any, None]]) -> Invoke:
-    """Handle without holding up the client's next message."""
-
-    def start(socket: Socket, packet: Packet) -> None:
-        socket.spawn(invoke(socket, packet))
-
-    return start
+    return surrounded
 
 
-def _general(handler: CompiledHandler) -> Invoke:
-    """Handle by any callable: what its result is shows when it has been called."""
+def _remembering(call: Call) -> Call:
+    """Let the context know what the handler itself sends item by item, so that it is closed in any case."""
 
-    def invoke(socket: Socket, packet: Packet) -> Coroutine[Any, Any, None] | None:
-        try:
-            result = handler.result(socket, packet)
-        except ProtocolError as error:
-            socket.violated(error)
-            return None
-        except NO_FAILURES:
-            raise
-        except BaseException as error:  # noqa: BLE001  # told to the client and logged
-            _fail(handler, socket, packet, error)
-            return None
-        if hasattr(result, "__await__"):
-            rest = _settle(handler, socket, packet, result)
-            if handler.concurrent:
-                socket.spawn(rest)
-                return None
-            return rest
-        _answer(handler, socket, packet, result)
-        return None
+    async def remembering(context: ExecutionContext) -> Any:
+        result = await call(context)
+        if is_stream(result):
+            context.stream = result
+        return result
 
-    return invoke
-
-
-async def _settle(handler: CompiledHandler, socket: Socket, packet: Packet, result: Any) -> None:
-    """Wait for the result, then answer."""
-    try:
-        value = await result
-    except NO_FAILURES:
-        raise
-    except BaseException as error:  # noqa: BLE001  # told to the client and logged
-        _fail(handler, socket, packet, error)
-        reraise_cancellation(error)
-    else:
-        _answer(handler, socket, packet, value)
-
-
-def _start_stream(handler: CompiledHandler, socket: Socket, packet: Packet, items: Any) -> None:
-    try:
-        socket.stream(_stream(handler, socket, packet, items))
-    except WsException as error:
-        _fail(handler, socket, packet, error)
-
-
-async def _stream(handler: CompiledHandler, socket: Socket, packet: Packet, items: Any) -> None:
-    """Emit each item of an asynchronous iterator, then answer."""
-    try:
-        await handler.replier.emit_each(socket, packet.event, items)
-    except NO_FAILURES:
-        raise
-    except BaseException as error:  # noqa: BLE001  # told to the client and logged
-        reraise_cancellation(error)  # the client has left: there is nobody to tell
-        _fail(handler, socket, packet, error)
-    else:
-        if not handler.answers_itself:
-            handler.replier.reply(socket, packet, None)
-
-
-def _answer(handler: CompiledHandler, socket: Socket, packet: Packet, result: Any) -> None:
-    if hasattr(result, "__aiter__"):
-        _start_stream(handler, socket, packet, result)
-    elif not handler.answers_itself:
-        handler.replier.reply(socket, packet, result)
-    elif result is not None:
-        handler.replier.reply(socket, _unanswerable(packet), result)
-
-
-def _fail(handler: CompiledHandler, socket: Socket, packet: Packet, error: BaseException) -> None:
-    """Tell the client of an error, in the acknowledgement unless that was given already."""
-    if packet.ack_id is not None and shared_ack(socket, packet).answered:
-        packet = _unanswerable(packet)
-    elif packet.ack_id is not None:
-        shared_ack(socket, packet).answered = True
-    handler.replier.fail(socket, packet, error)
-
-
-def _unanswerable(packet: Packet) -> Packet:
-    """Return *packet* as if no acknowledgement had been asked for."""
-    return msgspec.structs.replace(packet, ack_id=None)
-
-
-def _several(handlers: Sequence[CompiledHandler]) -> Invoke:
-    """Handle one event by several handlers, one after another; the first that has something to say acknowledges."""
-    acknowledges = not any(handler.answers_itself for handler in handlers)
-
-    async def invoke(socket: Socket, packet: Packet) -> None:
-        ack = shared_ack(socket, packet)
-        for handler in handlers:
-            try:
-                result = handler.result(socket, packet)
-                if hasattr(result, "__await__"):
-                    result = await result
-            except ProtocolError as error:
-                socket.violated(error)
-                return
-            except NO_FAILURES:
-                raise
-            except BaseException as error:  # noqa: BLE001  # told to the client and logged
-                _fail(handler, socket, packet, error)
-                reraise_cancellation(error)
-                continue
-            if hasattr(result, "__aiter__"):
-                if handler.answers_itself:
-                    answerable = packet
-                elif ack.answered:
-                    answerable = _unanswerable(packet)
-                else:  # the stream answers at its end, and the other handlers do not
-                    answerable = msgspec.structs.replace(packet, ack=None)
-                    ack.answered = True
-                _start_stream(handler, socket, answerable, result)
-            elif result is not None and not handler.answers_itself:
-                handler.replier.reply(socket, _unanswerable(packet) if ack.answered else packet, result)
-                ack.answered = True
-        if acknowledges and not ack.answered:
-            handlers[0].replier.reply(socket, packet, None)
-
-    return invoke
+    return remembering

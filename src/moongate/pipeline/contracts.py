@@ -38,8 +38,8 @@ class ArgumentMetadata(msgspec.Struct, frozen=True):
     """The parameter."""
     type: Any
     """Its annotation."""
-    key: str | None
-    """The member of the body that it takes; None: a whole argument."""
+    path: str
+    """Where in the message it stands, as errors name it: `$`, `$[1]`, `$.room`."""
 
 
 class Pipe(Protocol):

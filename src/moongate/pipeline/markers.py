@@ -1,10 +1,14 @@
 """Markers that say what a handler's parameter is, for `Annotated`, where its type does not say it already."""
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 
 from moongate.errors import GatewayError
+from moongate.pipeline.context import ExecutionContext
 
-__all__ = ["ConnectedSocket", "MessageBody"]
+__all__ = ["ConnectedSocket", "FromContext", "MessageBody"]
 
 
 class MessageBody(msgspec.Struct, frozen=True):
@@ -27,3 +31,21 @@ class MessageBody(msgspec.Struct, frozen=True):
 
 class ConnectedSocket(msgspec.Struct, frozen=True):
     """The client who sent the message. An annotation `Socket` alone says the same."""
+
+
+class FromContext(msgspec.Struct, frozen=True):
+    """The value that *function* gives of the message's `ExecutionContext`, or an awaitable of it.
+
+    It makes parameters of one's own: `CurrentUser = Annotated[User, FromContext(user_of)]`.
+    Raises GatewayError for what is no function.
+    """
+
+    function: Callable[[ExecutionContext], Any]
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise GatewayError(
+                f"expected a function of the ExecutionContext, got {self.function!r}",
+                where="FromContext",
+                mend="Write FromContext(lambda context: context.client.data['user']).",
+            )

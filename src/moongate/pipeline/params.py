@@ -9,12 +9,14 @@ from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
+from moongate.di.provider import Inject
 from moongate.errors import GatewayError
 from moongate.hints import annotations_of, resolve, signature_of
 from moongate.namespace.acks import Ack
 from moongate.namespace.namespace import Namespace
 from moongate.namespace.socket import Socket
-from moongate.pipeline.markers import ConnectedSocket, MessageBody
+from moongate.pipeline.context import ExecutionContext
+from moongate.pipeline.markers import ConnectedSocket, FromContext, MessageBody
 
 __all__ = ["Parameter", "ParameterKind", "parameters_of"]
 
@@ -34,6 +36,12 @@ class ParameterKind(Enum):
     """One member of the client's first argument."""
     REST = auto()
     """All of the client's arguments that no other parameter takes."""
+    CONTEXT = auto()
+    """The ExecutionContext."""
+    COMPUTED = auto()
+    """What a function makes of the ExecutionContext."""
+    PROVIDED = auto()
+    """A provider, as the gateway's module sees it."""
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +59,10 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     """What the handler gets if the client sent nothing; NODEFAULT if it has to."""
     keyword_only: bool = False
     """Whether the handler takes it by name alone."""
+    pipes: tuple[Any, ...] = ()
+    """References of the pipes that are written beside its type."""
+    source: Any = None
+    """The function for COMPUTED, the token for PROVIDED."""
 
 
 class _Declared(msgspec.Struct, frozen=True):
@@ -59,11 +71,22 @@ class _Declared(msgspec.Struct, frozen=True):
     source: inspect.Parameter
     kind: ParameterKind
     annotation: Any
-    marker: MessageBody | None
+    marker: Any
+    pipes: tuple[Any, ...]
 
 
-_MARKERS = (MessageBody, ConnectedSocket)
-_KINDS = {Socket: ParameterKind.SOCKET, Namespace: ParameterKind.NAMESPACE, Ack: ParameterKind.ACK}
+_MARKERS = (MessageBody, ConnectedSocket, FromContext, Inject)
+_KINDS = {
+    Socket: ParameterKind.SOCKET,
+    Namespace: ParameterKind.NAMESPACE,
+    Ack: ParameterKind.ACK,
+    ExecutionContext: ParameterKind.CONTEXT,
+}
+_KINDS_BY_MARKER: dict[type, ParameterKind] = {
+    ConnectedSocket: ParameterKind.SOCKET,
+    FromContext: ParameterKind.COMPUTED,
+    Inject: ParameterKind.PROVIDED,
+}
 _OPTIONAL_ACK = [(Ack, NoneType), (NoneType, Ack)]  # compared, not hashed: arguments of types may be lists
 
 
@@ -117,12 +140,18 @@ def _check_declaration(source: inspect.Parameter, place: str) -> None:
 
 
 def _declared(source: inspect.Parameter, annotation: Any, place: str) -> _Declared:
-    annotation, marker = _split(annotation, place)
+    annotation, marker, pipes = _split(annotation, place)
     kind = _kind_by_type(annotation)
-    if isinstance(marker, ConnectedSocket):
-        kind = ParameterKind.SOCKET
-    elif marker is not None:
+    if isinstance(marker, MessageBody):
         kind = ParameterKind.ARGUMENT if marker.key is None else ParameterKind.BODY_KEY
+    elif marker is not None:
+        kind = _KINDS_BY_MARKER[type(marker)]
+    if pipes and kind in _WITHOUT_PIPES:
+        raise GatewayError(
+            "pipes are for what comes from the client, and for what a function makes of the context",
+            where=place,
+            mend=f"Remove {', '.join(map(repr, pipes))}.",
+        )
     if source.kind is source.VAR_POSITIONAL:
         if kind is not None:
             raise GatewayError(
@@ -134,22 +163,34 @@ def _declared(source: inspect.Parameter, annotation: Any, place: str) -> _Declar
     if kind is None:
         _check_value_type(annotation, source.name, place)
         kind = ParameterKind.ARGUMENT
-    return _Declared(source, kind, annotation, marker if isinstance(marker, MessageBody) else None)
+    return _Declared(source, kind, annotation, marker, pipes)
 
 
-def _split(annotation: Any, place: str) -> tuple[Any, MessageBody | ConnectedSocket | None]:
-    """Take Moongate's own marker out of an `Annotated`; all else in it stays."""
+_WITHOUT_PIPES = (
+    ParameterKind.SOCKET,
+    ParameterKind.NAMESPACE,
+    ParameterKind.ACK,
+    ParameterKind.CONTEXT,
+    ParameterKind.PROVIDED,
+)
+
+
+def _split(annotation: Any, place: str) -> tuple[Any, Any, tuple[Any, ...]]:
+    """Take Moongate's own marker and the pipes out of an `Annotated`; all else in it stays."""
     if get_origin(annotation) is not Annotated:
-        return annotation, None
-    kept: list[Any] = []
-    markers: list[MessageBody | ConnectedSocket] = []
-    for argument in get_args(annotation):
-        is_class = isinstance(argument, type) and issubclass(argument, _MARKERS)
-        marker = argument() if is_class else argument
+        return annotation, None, ()
+    first, *extras = get_args(annotation)
+    kept: list[Any] = [first]
+    markers: list[Any] = []
+    pipes: list[Any] = []
+    for extra in extras:
+        marker = extra() if extra is ConnectedSocket or extra is MessageBody else extra
         if isinstance(marker, _MARKERS):
             markers.append(marker)
+        elif _is_pipe(extra):
+            pipes.append(extra)
         else:
-            kept.append(argument)
+            kept.append(extra)
     if len(markers) > 1:
         raise GatewayError(
             f"expected one marker, got {' and '.join(map(repr, markers))}",
@@ -157,7 +198,12 @@ def _split(annotation: Any, place: str) -> tuple[Any, MessageBody | ConnectedSoc
             mend="Keep the one that is meant.",
         )
     bare = kept[0] if len(kept) == 1 else Annotated[tuple(kept)]
-    return bare, markers[0] if markers else None
+    return bare, markers[0] if markers else None, tuple(pipes)
+
+
+def _is_pipe(extra: Any) -> bool:
+    """Whether something beside a type is a pipe: has its method, or is a plain function, which means nothing else."""
+    return callable(getattr(extra, "transform", None)) or inspect.isfunction(extra)
 
 
 def _kind_by_type(annotation: Any) -> ParameterKind | None:
@@ -191,7 +237,7 @@ def _check_one_ack(declared: Sequence[_Declared], where: str) -> None:
 
 def _shared_out(declared: Sequence[_Declared], where: str) -> list[Parameter]:
     """Give each parameter its argument of the client."""
-    is_body_taken = any(item.marker is not None and item.marker.key is None for item in declared)
+    is_body_taken = any(isinstance(item.marker, MessageBody) and item.marker.key is None for item in declared)
     free = count(1 if is_body_taken else 0)
     rest: str | None = None
     parameters = []
@@ -218,7 +264,16 @@ def _parameter(item: _Declared, index: int) -> Parameter:
         kind=item.kind,
         annotation=item.annotation,
         index=index,
-        key=item.marker.key if item.marker else None,
+        key=item.marker.key if isinstance(item.marker, MessageBody) else None,
         default=msgspec.NODEFAULT if source.default is source.empty else source.default,
         keyword_only=source.kind is source.KEYWORD_ONLY,
+        pipes=item.pipes,
+        source=_source(item),
     )
+
+
+def _source(item: _Declared) -> Any:
+    """Return where the value of a parameter comes from that is not the client's."""
+    if isinstance(item.marker, FromContext):
+        return item.marker.function
+    return item.marker.token if isinstance(item.marker, Inject) else None

@@ -1,11 +1,14 @@
 """What becomes of a handler's result, or of its error."""
 
+from collections.abc import Coroutine
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from moongate.namespace.failures import cause_of, failure_of
 from moongate.namespace.socket import Socket
+from moongate.pipeline.chain import close_stream
+from moongate.pipeline.context import ExecutionContext, Target
+from moongate.pipeline.filters import BaseExceptionFilter, FilterChain, Handled
 from moongate.wire.socketio import Packet
 
 __all__ = ["Replier", "WsResponse"]
@@ -21,19 +24,17 @@ class WsResponse(msgspec.Struct, Generic[T], frozen=True):
 
 
 class Replier:
-    """Sends what one handler has to say.
+    """Sends what one handler has to say. What has to wait for a filter is returned, to be awaited."""
 
-    `where` names the handler in the log: `ChatGateway.message`.
-    """
+    __slots__ = ("_default", "_filters", "_target")
 
-    __slots__ = ("_error_cause", "_where")
+    def __init__(self, target: Target, filters: FilterChain, *, error_cause: bool) -> None:
+        self._target = target
+        self._filters = filters
+        self._default = BaseExceptionFilter(include_cause=error_cause)
 
-    def __init__(self, where: str, *, error_cause: bool) -> None:
-        self._where = where
-        self._error_cause = error_cause
-
-    def reply(self, socket: Socket, packet: Packet, result: Any) -> None:
-        """Emit a WsResponse, and acknowledge if the client asked for it; what cannot be sent is told as an error."""
+    def reply(self, socket: Socket, packet: Packet, result: Any) -> Coroutine[Any, Any, None] | None:
+        """Emit a WsResponse, and acknowledge if the client asked for it; what cannot be sent is an error."""
         ack_id = packet.ack_id
         try:
             if result.__class__ is WsResponse:
@@ -43,12 +44,31 @@ class Replier:
                 arguments = () if result is None else (result,)
                 socket.session.transport.send(socket.codec.acknowledgement(ack_id, arguments))
         except Exception as error:  # noqa: BLE001  # what cannot be sent, by its value or by its event's name
-            self.fail(socket, packet, error)
+            return self.fail(socket, packet, error)
+        return None
 
-    def fail(self, socket: Socket, packet: Packet, error: BaseException) -> None:
+    def fail(self, socket: Socket, packet: Packet, error: BaseException) -> Coroutine[Any, Any, None] | None:
         """Tell the client what went wrong: by the acknowledgement if it asked for one, else by `exception`."""
-        cause = cause_of(packet.event, packet) if self._error_cause else None
-        socket.tell(packet.ack_id, failure_of(error, cause, where=self._where, sid=socket.id))
+        context = ExecutionContext(socket, packet, self._target)
+        if self._filters:
+            return self._filtered(socket, packet, error, context)
+        socket.tell(packet.ack_id, self._default.catch(error, context))
+        return None
+
+    async def _filtered(self, socket: Socket, packet: Packet, error: BaseException, context: ExecutionContext) -> None:
+        try:
+            outcome = await self._filters.handle(error, context)
+        finally:
+            await context.close()
+        if not isinstance(outcome, Handled):
+            socket.tell(packet.ack_id, self._default.catch(outcome, context))
+        elif outcome.answer is None or outcome.answer.__class__ is WsResponse:
+            rest = self.reply(socket, packet, outcome.answer)
+            if rest is not None:
+                rest.close()
+                socket.tell(packet.ack_id, self._default.catch(TypeError("a filter's answer cannot be sent"), context))
+        else:
+            socket.tell(packet.ack_id, outcome.answer)
 
     @staticmethod
     async def emit_each(socket: Socket, event: str, items: Any) -> None:
@@ -63,6 +83,4 @@ class Replier:
                 else:
                     await socket.emit(event, item)
         finally:
-            close = getattr(items, "aclose", None)  # generators have it, other iterators need not
-            if close is not None:
-                await close()
+            await close_stream(items)
