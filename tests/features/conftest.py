@@ -15,9 +15,14 @@ def serve() -> Iterator[Serve]:
     with ExitStack() as stack:
 
         def start(
-            *providers: Any, module: Any = None, http: Any = None, plain: bool = False, **settings: Any
+            *providers: Any,
+            module: Any = None,
+            http: Any = None,
+            plain: bool = False,
+            enhancers: dict[str, Any] | None = None,
+            **settings: Any,
         ) -> LiveServer:
-            app = application(*providers, module=module, http=http, **settings)
+            app = application(*providers, module=module, http=http, enhancers=enhancers, **settings)
             return stack.enter_context(LiveServer(app, plain=plain))
 
         yield start

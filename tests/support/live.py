@@ -131,14 +131,22 @@ class Serve(Protocol):
     """Starts a server whose root module has these providers, with these settings."""
 
     def __call__(
-        self, *providers: Any, module: Any = None, http: Any = None, plain: bool = False, **settings: Any
+        self,
+        *providers: Any,
+        module: Any = None,
+        http: Any = None,
+        plain: bool = False,
+        enhancers: dict[str, Any] | None = None,
+        **settings: Any,
     ) -> LiveServer: ...
 
 
-def application(*providers: Any, module: Any = None, http: Any = None, **settings: Any) -> Moongate:
-    """An application whose root module has these providers, unless *module* is given."""
+def application(
+    *providers: Any, module: Any = None, http: Any = None, enhancers: dict[str, Any] | None = None, **settings: Any
+) -> Moongate:
+    """An application whose root module has these providers, unless *module* is given; *enhancers* are around all."""
     root = module or Module(providers=list(providers))(type("TestModule", (), {}))
-    return Moongate(root, http=http, settings=Settings(**settings))
+    return Moongate(root, http=http, settings=Settings(**settings), **(enhancers or {}))
 
 
 def _host(asgi: Any, *, plain: bool) -> uvicorn.Server:

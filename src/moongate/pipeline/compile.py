@@ -7,9 +7,10 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from moongate.errors import WsException
 from moongate.namespace.socket import Socket
-from moongate.pipeline.binding import compile_binding, takes_binary
-from moongate.pipeline.chain import Call, ManagedStream, ask_guards, guard_functions, intercepted, is_stream
+from moongate.pipeline.binding import Bind, compile_binding, takes_binary
+from moongate.pipeline.chain import FORBIDDEN, Call, ManagedStream, guard_functions, intercepted, is_stream
 from moongate.pipeline.context import ExecutionContext, Target
 from moongate.pipeline.enhancers import Enhancers
 from moongate.pipeline.filters import FilterChain
@@ -57,7 +58,9 @@ def compile_handler(declaration: Declaration, providers: Providers, *, error_cau
 
         call = call_plainly
         if enhancers.guards or enhancers.interceptors:
-            call = _surrounded(_awaited(call_plainly), declaration, providers)
+            is_async = inspect.iscoroutinefunction(method)
+            inner = _asynchronous(method, plain) if is_async else _awaited(call_plainly)
+            call = _surrounded(inner, declaration, providers)
         elif inspect.iscoroutinefunction(method):
             direct = (method, plain)
     return CompiledHandler(
@@ -105,6 +108,13 @@ def _piped(method: _Method, bind: AsyncBind) -> Call:
     return call
 
 
+def _asynchronous(method: _Method, bind: Bind) -> Call:
+    async def call(context: ExecutionContext) -> Any:
+        return await method(*bind(context.client, context.packet))
+
+    return call
+
+
 def _awaited(call: Callable[[Socket, Packet], Any]) -> Call:
     async def awaited(context: ExecutionContext) -> Any:
         result = call(context.client, context.packet)
@@ -117,20 +127,25 @@ def _surrounded(call: Call, declaration: Declaration, providers: Providers) -> C
     """Return *call* with guards and interceptors around it."""
     target, enhancers = declaration.target, declaration.enhancers
     guards = guard_functions(enhancers.guards, providers, target.where, on_connect=False)
-    if enhancers.interceptors:
-        call = intercepted(_remembering(call), enhancers.interceptors, providers, target.where)
+    interceptors = enhancers.interceptors
+    if interceptors:
+        call = intercepted(_remembering(call), interceptors, providers, target.where)
 
     async def surrounded(socket: Socket, packet: Packet) -> Any:
         context = ExecutionContext(socket, packet, target)
         try:
-            if guards:
-                await ask_guards(guards, context)
+            for guard in guards:  # as ask_guards does, for every message
+                allowed = guard(context)
+                if hasattr(allowed, "__await__"):
+                    allowed = await allowed
+                if not allowed:
+                    raise WsException(FORBIDDEN)
             result = await call(context)
         except BaseException:
             if context.is_open:
                 await context.close()
             raise
-        if is_stream(result) and (context.is_open or context.stream is not None):
+        if (context.is_open or interceptors) and is_stream(result):
             return ManagedStream(result, context.stream, context)
         if context.is_open:
             await context.close()

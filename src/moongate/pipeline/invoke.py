@@ -88,8 +88,8 @@ def _around(handler: CompiledHandler) -> Callable[[Socket, Packet], Coroutine[An
     """Handle by what stands around a method, which always waits."""
     call = handler.call
 
-    async def invoke(socket: Socket, packet: Packet) -> None:
-        await _settle(handler, socket, packet, call(socket, packet))
+    def invoke(socket: Socket, packet: Packet) -> Coroutine[Any, Any, None]:
+        return _settle(handler, socket, packet, call(socket, packet))
 
     return invoke
 
