@@ -11,6 +11,7 @@ from typing import Any, TypeVar, overload
 
 from moongate.config import Settings
 from moongate.di.container import MISSING, Container
+from moongate.di.provider import Scope
 from moongate.engine.engine import Engine
 from moongate.engine.http import PollingEndpoint, path_of, request_of
 from moongate.engine.options import EngineOptions
@@ -19,11 +20,13 @@ from moongate.errors import ConfigurationError, MoongateError
 from moongate.gateway.assembly import Assembly
 from moongate.gateway.explorer import check, describe, enhancer_classes, explore
 from moongate.gateway.metadata import GatewaySpec, gateway_metadata
-from moongate.gateway.visible import VisibleProviders
+from moongate.gateway.visible import Connections, VisibleProviders, with_provided
 from moongate.namespace.formats import check_methods, chosen_parser
 from moongate.namespace.handlers import Middleware
 from moongate.namespace.namespace import Namespace
 from moongate.namespace.router import Router
+from moongate.namespace.socket import Socket
+from moongate.pipeline.context import ExecutionContext
 from moongate.pipeline.enhancers import Enhancers, Reference
 from moongate.pipeline.references import classes_among
 from moongate.pipeline.reflector import Reflector
@@ -32,7 +35,8 @@ from moongate.server.lifespan import HostedLifespan
 from moongate.transport.asgi import serve_websocket
 from moongate.transport.base import Accepted, Refused, Request
 from moongate.transport.flow import Cork
-from moongate.types import AsgiApp, Receive, Scope, Send
+from moongate.types import AsgiApp, Receive, Send
+from moongate.types import Scope as AsgiScope
 from moongate.wire.message import MessageCodec
 from moongate.wire.parser import Parser
 from moongate.wire.socketio import Packet
@@ -93,7 +97,11 @@ class Moongate:
             guards=tuple(guards), pipes=tuple(pipes), interceptors=tuple(interceptors), filters=tuple(filters)
         )
         self._container = Container.build(
-            module, external=self._external, implicit=enhancer_classes, implicit_root=classes_among(self._enhancers)
+            module,
+            external=self._external,
+            implicit=enhancer_classes,
+            implicit_root=classes_among(self._enhancers),
+            scoped_values={Scope.CONNECTION: (Socket,), Scope.MESSAGE: (ExecutionContext,)},
         )
         check(self._container.classes())
         for _, cls in self._container.classes():
@@ -171,8 +179,13 @@ class Moongate:
     async def _start_gateways(self) -> list[GatewaySpec]:
         await self._container.create()
         specs = explore(self._container.instances())
-        visible = functools.partial(VisibleProviders, self._container)
-        Assembly(self._directory, self.settings, self._enhancers, visible).connect(specs)
+        connections = Connections(self._container)
+        visible = functools.partial(VisibleProviders, self._container, connections)
+        everywhere = with_provided(self._enhancers, self._container)
+        Assembly(self._directory, self.settings, everywhere, visible).connect(specs)
+        if self._container.has_scopes:
+            for namespace in self._directory:
+                namespace.handlers.left = connections.left
         await self._run_after_init(specs)
         await self._container.start()
         return specs
@@ -221,7 +234,7 @@ class Moongate:
             return self._engine.open_websocket(request)
         return self._raw_engine.open_websocket(request)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Answer as an ASGI 3.0 application."""
         kind = scope["type"]
         if kind == "lifespan":
@@ -241,7 +254,7 @@ class Moongate:
         else:
             await _not_found(scope, receive, send)
 
-    async def _serve_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve_lifespan(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Start and stop with the server (ASGI lifespan protocol)."""
         self._state = scope.get("state", self._state)
         await receive()
@@ -289,7 +302,7 @@ def _below(path: str, prefix: str) -> bool:
     return path == prefix or path.startswith(f"{prefix}/")
 
 
-async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+async def _not_found(scope: AsgiScope, receive: Receive, send: Send) -> None:
     """Answer that there is nothing here."""
     if scope["type"] == "websocket":
         await receive()

@@ -6,20 +6,25 @@ from typing import Any, TypeAlias
 import msgspec
 
 from moongate.di.dependencies import Dependency, dependencies_of_class, dependencies_of_factory
-from moongate.di.module import ModuleMetadata, modules_below
+from moongate.di.module import AnyModule, ModuleMetadata, exports_whole, module_name, modules_below
+from moongate.di.module_ref import ModuleRef
 from moongate.di.provider import (
     AliasProvider,
     ClassProvider,
     Declared,
     FactoryProvider,
+    Numbered,
+    Scope,
     Token,
     ValueProvider,
+    is_repeatable,
+    scope_of,
     token_name,
     token_of,
 )
 from moongate.errors import ModuleError
 
-__all__ = ["MISSING", "External", "Graph", "Node", "Source"]
+__all__ = ["MISSING", "External", "Graph", "Node", "ScopedValues", "Source"]
 
 MISSING: Any = object()
 """What an External returns for what it does not have."""
@@ -28,10 +33,14 @@ External: TypeAlias = Callable[[Any, Token | None], Any]
 """Gives what no module provides: called with the annotation, and the token if one was named."""
 
 
+ScopedValues: TypeAlias = Mapping[Scope, Iterable[type]]
+"""The types of what is given when a scope begins, as the client; what lives in a longer scope cannot ask for it."""
+
+
 class Node(msgspec.Struct, frozen=True):
     """One provider of one module: the pair that names an instance."""
 
-    module: type
+    module: AnyModule
     token: Token
 
 
@@ -41,6 +50,8 @@ class Source(msgspec.Struct, frozen=True):
     dependency: Dependency
     node: Node | None
     value: Any = None
+    given: type | None = None
+    """The type of what is given when the scope begins; it is injected then, and there is no value."""
 
 
 class Graph:
@@ -52,22 +63,27 @@ class Graph:
 
     def __init__(
         self,
-        root: type,
+        root: AnyModule,
+        *,
         external: External,
         overrides: Mapping[Token, Any],
-        implicit: Callable[[type], Iterable[type]] = lambda _: (),
-        implicit_root: Iterable[type] = (),
+        implicit: Callable[[type], Iterable[type]],
+        implicit_root: Iterable[type],
+        scoped_values: ScopedValues,
     ) -> None:
-        self.modules: dict[type, ModuleMetadata] = modules_below(root)
+        self.modules: dict[AnyModule, ModuleMetadata] = modules_below(root)
+        self.root: AnyModule = root
         self.providers: dict[Node, Declared] = {}
         self.sources: dict[Node, list[Source]] = {}
-        self._root = root
+        self.module_refs: dict[AnyModule, ModuleRef] = {module: ModuleRef(module) for module in self.modules}
         self._external = external
+        self.given: dict[type, Scope] = {kind: scope for scope, kinds in scoped_values.items() for kind in kinds}
         for module, metadata in self.modules.items():
-            for declared in metadata.providers:
+            for number, declared in enumerate(metadata.providers):
                 token = token_of(declared)
                 replaced = ValueProvider(token, overrides[token]) if token in overrides else declared
-                self.providers[Node(module, token)] = replaced
+                known_by = Numbered(token, number) if is_repeatable(token) else token
+                self.providers[Node(module, known_by)] = replaced
         for node in list(self.providers):
             declared = self.providers[node]
             cls = declared.use_class if isinstance(declared, ClassProvider) else declared
@@ -78,11 +94,15 @@ class Graph:
         for node in self.providers:
             self._trace(node, ())
 
-    def _provide_implicitly(self, module: type, cls: type, overrides: Mapping[Token, Any]) -> None:
+    def scope_of(self, node: Node) -> Scope:
+        """Return how long a provider lives."""
+        return scope_of(self.providers[self.resolve_alias(node)])
+
+    def _provide_implicitly(self, module: AnyModule, cls: type, overrides: Mapping[Token, Any]) -> None:
         if self.find(module, cls) is None:
             self.providers[Node(module, cls)] = ValueProvider(cls, overrides[cls]) if cls in overrides else cls
 
-    def find(self, module: type, token: Token) -> Node | None:
+    def find(self, module: AnyModule, token: Token) -> Node | None:
         """Return the provider of *token* that *module* sees: its own, an imported one, or one of a global module."""
         own = Node(module, token)
         if own in self.providers:
@@ -99,13 +119,13 @@ class Graph:
 
     def find_anywhere(self, token: Token) -> Node:
         """Return the provider of *token* that the root sees, or else the first; raises ModuleError if there is none."""
-        node = self.find(self._root, token)
+        node = self.find(self.root, token)
         if node is None:
             node = next((other for other in self.providers if other.token == token), None)
         if node is None:
             raise ModuleError(
                 f"nothing provides {token_name(token)}",
-                where=token_name(self._root),
+                where=module_name(self.root),
                 mend="Add it to the providers of a module that the application imports.",
             )
         return node
@@ -122,7 +142,7 @@ class Graph:
             raise self._invisible(node, declared.use_existing, token_name(declared.use_existing), ())
         return target
 
-    def _exported(self, module: type, token: Token) -> Node | None:
+    def _exported(self, module: AnyModule, token: Token) -> Node | None:
         """Return the provider of *token* that *module* shows to others."""
         metadata: ModuleMetadata = self.modules[module]
         if token in metadata.exports:
@@ -130,7 +150,7 @@ class Graph:
             if own in self.providers:
                 return own
         for imported in metadata.imports:
-            if token in metadata.exports or imported in metadata.exports:
+            if token in metadata.exports or exports_whole(metadata, imported):
                 node = self._exported(imported, token)
                 if node is not None:
                     return node
@@ -163,12 +183,31 @@ class Graph:
             return dependencies_of_class(declared.use_class)
         return dependencies_of_class(declared) if isinstance(declared, type) else []
 
+    def sources_of(self, module: AnyModule, cls: type) -> list[Source]:
+        """Return the sources of what *cls* asks for, if *module* provided it; raises ModuleError."""
+        node = Node(module, cls)
+        is_provided = node in self.providers
+        if not is_provided:
+            self.providers[node] = cls
+        try:
+            sources = [self._source(node, dependency, (node,)) for dependency in dependencies_of_class(cls)]
+        finally:
+            if not is_provided:
+                del self.providers[node]
+        return [source for source in sources if source is not None]
+
     def _source(self, node: Node, dependency: Dependency, path: tuple[Node, ...]) -> Source | None:
         """Return where *dependency* comes from; None if its own default is to be used."""
         found = self.find(node.module, dependency.token)
         if found is not None:
             self._trace(found, path)
+            self._check_scope(node, self.scope_of(found), dependency, path)
             return Source(dependency, self.resolve_alias(found))
+        if dependency.token in self.given and not dependency.named:
+            self._check_scope(node, self.given[dependency.token], dependency, path)
+            return Source(dependency, None, given=dependency.token)
+        if dependency.token is ModuleRef:
+            return Source(dependency, None, self.module_refs[node.module])
         value = self._external(dependency.annotation, dependency.token if dependency.named else None)
         if value is not MISSING:
             return Source(dependency, None, value)
@@ -178,15 +217,27 @@ class Graph:
             return Source(dependency, None, None)
         raise self._invisible(node, dependency.token, str(dependency), path)
 
+    def _check_scope(self, node: Node, needed: Scope, dependency: Dependency, path: tuple[Node, ...]) -> None:
+        """Refuse what lives longer than something that it needs."""
+        scope = scope_of(self.providers[node])
+        if scope < needed:
+            names = " -> ".join(token_name(other.token) for other in path)
+            raise ModuleError(
+                f"it lives as {scope} says, and {token_name(dependency.token)} only as {needed}",
+                where=f"{module_name(node.module)} -> {names}({dependency})",
+                mend=f"Declare {token_name(node.token)} with @Injectable(scope={needed}) as well, or let a handler ask "
+                f"for it: Annotated[{token_name(dependency.token)}, Inject({token_name(dependency.token)})].",
+            )
+
     def _invisible(self, node: Node, token: Token, asked: str, path: tuple[Node, ...]) -> ModuleError:
         """Return the error for something that *node* asks for and cannot see."""
-        module, name = token_name(node.module), token_name(token)
+        module, name = module_name(node.module), token_name(token)
         consumers = " -> ".join(token_name(other.token) for other in path) or token_name(node.token)
-        owners = [token_name(other.module) for other in self.providers if other.token == token]
+        owners = [module_name(other.module) for other in self.providers if other.token == token]
         if not owners:
             problem = f"nothing provides {name}"
             mend = f"Add {name} to the providers of {module}, or of a module that it imports and that exports it."
-        elif owners[0] in map(token_name, self.modules[node.module].imports):
+        elif owners[0] in map(module_name, self.modules[node.module].imports):
             problem = f"{name} is not visible: {owners[0]} provides it, but does not export it"
             mend = f"Write exports=[{name}] in {owners[0]}."
         else:

@@ -3,39 +3,90 @@
 from typing import Any
 
 from moongate.di.container import Container
-from moongate.pipeline.context import ExecutionContext, MessageScope
+from moongate.di.provider import APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE, Scope, Token
+from moongate.di.resolution import Node
+from moongate.di.scopes import ConnectionScope, Find, MessageScope
+from moongate.namespace.socket import Socket
+from moongate.pipeline.context import ExecutionContext
+from moongate.pipeline.enhancers import Enhancers, Reference
+from moongate.pipeline.references import Injected
 
-__all__ = ["VisibleProviders"]
+__all__ = ["Connections", "VisibleProviders", "with_provided"]
+
+
+class Connections:
+    """What clients have of their own, as long as they are there."""
+
+    __slots__ = ("_container", "_open")
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+        self._open: dict[Socket, ConnectionScope] = {}
+
+    def open_message(self, context: ExecutionContext, find: Find) -> MessageScope:
+        """Begin what belongs to one message; it has to be closed."""
+        client = context.client
+        scope = self._open.get(client)
+        if scope is None:
+            scope = self._container.open_connection({Socket: client})
+            if not client.gone:
+                self._open[client] = scope
+        message = scope.open_message({ExecutionContext: context, Socket: client}, find)
+        if client.gone:
+            scope.end()  # a handler that runs on after its client has left: what it gets ends with it
+        return message
+
+    async def left(self, client: Socket) -> None:
+        """The client is gone: close what it had."""
+        scope = self._open.pop(client, None)
+        if scope is not None:
+            await scope.close()
 
 
 class VisibleProviders:
     """Providers as the module that provides *gateway* sees them; as the application's own module does for None."""
 
-    def __init__(self, container: Container, gateway: type | None) -> None:
+    def __init__(self, container: Container, connections: Connections, gateway: type | None) -> None:
         self._container = container
-        self._gateway = gateway
+        self._connections = connections
+        self._module = container.module_of(gateway)
+        self._find = container.finder(self._module)
+
+    def node(self, token: Any) -> Node:
+        """Return what a token means; raises ModuleError if it means nothing."""
+        return self._container.find(self._module, token)
 
     def is_scoped(self, token: Any) -> bool:
-        """Whether there is one for each client or message."""
-        del token
-        return False
+        """Whether there is one for each client or message; raises ModuleError if there is none."""
+        return self._container.scope_of(self.node(token)) is not Scope.APPLICATION
 
     def get(self, token: Any) -> Any:
         """Return the one of the whole application; raises ModuleError if there is none."""
-        return self._container.get(token)
+        return self._container.get(self.node(token))
 
     def open(self, context: ExecutionContext) -> MessageScope:
         """Begin the life of what belongs to one message."""
-        del context
-        return _Application(self._container)
+        return self._connections.open_message(context, self._find)
 
 
-class _Application:
-    def __init__(self, container: Container) -> None:
-        self._container = container
+def with_provided(enhancers: Enhancers, container: Container) -> Enhancers:
+    """Return what stands around every gateway: what modules provide as APP_GUARD and its like, and the application's.
 
-    async def get(self, token: Any) -> Any:
-        return self._container.get(token)
+    Those of modules come first; of filters, which are asked from the closest, they come last.
+    """
+    return Enhancers(
+        guards=(*_provided(APP_GUARD, container), *enhancers.guards),
+        interceptors=(*_provided(APP_INTERCEPTOR, container), *enhancers.interceptors),
+        pipes=(*_provided(APP_PIPE, container), *enhancers.pipes),
+        filters=(*enhancers.filters, *_provided(APP_FILTER, container)),
+    )
 
-    async def close(self) -> None:
-        """Nothing is let go of."""
+
+def _provided(token: Token, container: Container) -> list[Reference]:
+    """Return instances, and for what lives shorter than the application, how to find it."""
+    return [
+        container.get(node)
+        if container.scope_of(node) is Scope.APPLICATION
+        else Injected(node, container.class_of(node))
+        for node in container.multi(token)
+    ]

@@ -95,7 +95,7 @@ class Socket:
 
     __slots__ = (
         "_clients", "_concurrent", "_connection", "_data", "_pending", "_running", "backlog", "codec", "connected",
-        "handshake", "id", "incoming", "joined", "namespace", "outgoing", "session",
+        "gone", "handshake", "id", "incoming", "joined", "namespace", "outgoing", "session",
     )  # fmt: skip
 
     recovered = False
@@ -109,6 +109,7 @@ class Socket:
         self._clients = namespace.clients
         self.handshake: Handshake = handshake
         self.connected: bool = False  # from the moment it is let in until it leaves
+        self.gone: bool = False  # whether it has left, or was not let in
         self.session: Link = session
         self.codec: Codec = codec
         self.joined: set[Room] | None = None  # besides the room of its own id
@@ -310,6 +311,7 @@ class Socket:
 
     def abandon(self, reason: DisconnectReason) -> None:
         """The client is gone: end what was waiting for it or running for it alone."""
+        self.gone = True
         if self._pending is not None:
             self._pending.abandon(lambda: str(reason))
         for each in tuple(self._running or ()):
