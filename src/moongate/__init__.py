@@ -2,8 +2,14 @@
 
 from moongate.app import Moongate
 from moongate.config import Compression, Cookie, Settings
+from moongate.di.dynamic import DynamicModule
 from moongate.di.module import Module
+from moongate.di.module_ref import ModuleRef
 from moongate.di.provider import (
+    APP_FILTER,
+    APP_GUARD,
+    APP_INTERCEPTOR,
+    APP_PIPE,
     AliasProvider,
     ClassProvider,
     FactoryProvider,
@@ -71,6 +77,10 @@ from moongate.wire.msgpack import MsgpackParser
 from moongate.wire.parser import PacketDecoder, Parser, SocketIoPacket, SocketIoPacketType
 
 __all__ = [
+    "APP_FILTER",
+    "APP_GUARD",
+    "APP_INTERCEPTOR",
+    "APP_PIPE",
     "Ack",
     "AckTimeout",
     "AliasProvider",
@@ -87,6 +97,7 @@ __all__ = [
     "Cookie",
     "DefaultValue",
     "DisconnectReason",
+    "DynamicModule",
     "EncodeError",
     "EngineOptions",
     "EventMiddleware",
@@ -110,6 +121,7 @@ __all__ = [
     "MissingExtraError",
     "Module",
     "ModuleError",
+    "ModuleRef",
     "Moongate",
     "MoongateError",
     "MsgpackParser",

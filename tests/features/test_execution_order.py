@@ -1,6 +1,5 @@
 """The order in which everything around a handler runs: on connect, for a message, a stream and an error."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
@@ -20,7 +19,6 @@ from moongate import (
     UseMiddleware,
     UsePipes,
     WebSocketGateway,
-    WsException,
 )
 from tests.support.live import Serve
 from tests.support.node import Node

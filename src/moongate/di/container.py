@@ -132,6 +132,10 @@ class Container:
             raise RuntimeError("the application has not started")
         return ConnectionScope(self._dishka, values)
 
+    def given(self, annotation: Any, token: Token) -> Any:
+        """Return what no module provides, as the application gives it; MISSING if it does not."""
+        return self._graph.external(annotation, None if token == annotation else token)
+
     def finder(self, module: AnyModule) -> Find:
         """Return what finds providers as *module* sees them, for `ConnectionScope.open_message`."""
 

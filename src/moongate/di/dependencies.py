@@ -93,9 +93,9 @@ def _dependency(name: str, hint: Any, *, has_default: bool) -> Dependency:
         annotation = members[0] if len(members) == 1 else annotation
     return Dependency(
         parameter=name,
-        token=annotation if marker is None else marker.token,
+        token=annotation if marker is None or marker.token is msgspec.UNSET else marker.token,
         annotation=annotation,
-        named=marker is not None,
+        named=marker is not None and marker.token is not msgspec.UNSET,
         optional=has_default or may_be_none,
         has_default=has_default,
     )

@@ -86,9 +86,12 @@ class Scope(IntEnum):
 
 
 class Inject(msgspec.Struct, frozen=True):
-    """Asks for *token* instead of the annotated type: `Annotated[str, Inject("api-key")]`."""
+    """Asks for *token* instead of the annotated type: `Annotated[str, Inject("api-key")]`.
 
-    token: Token
+    Handlers ask for providers with it: without a token, `Annotated[Cart, Inject()]`, for the annotated type.
+    """
+
+    token: Token = msgspec.UNSET
 
 
 class Injectable:

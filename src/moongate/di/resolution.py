@@ -76,7 +76,7 @@ class Graph:
         self.providers: dict[Node, Declared] = {}
         self.sources: dict[Node, list[Source]] = {}
         self.module_refs: dict[AnyModule, ModuleRef] = {module: ModuleRef(module) for module in self.modules}
-        self._external = external
+        self.external: External = external
         self.given: dict[type, Scope] = {kind: scope for scope, kinds in scoped_values.items() for kind in kinds}
         for module, metadata in self.modules.items():
             for number, declared in enumerate(metadata.providers):
@@ -208,7 +208,7 @@ class Graph:
             return Source(dependency, None, given=dependency.token)
         if dependency.token is ModuleRef:
             return Source(dependency, None, self.module_refs[node.module])
-        value = self._external(dependency.annotation, dependency.token if dependency.named else None)
+        value = self.external(dependency.annotation, dependency.token if dependency.named else None)
         if value is not MISSING:
             return Source(dependency, None, value)
         if dependency.has_default:

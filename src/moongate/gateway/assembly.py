@@ -1,6 +1,7 @@
 """Puts gateways into their namespaces: their handlers with all that stands around them, their hooks, their guards."""
 
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from moongate.config import Settings
@@ -8,6 +9,7 @@ from moongate.gateway.metadata import GatewaySpec, HandlerSpec
 from moongate.namespace.directory import Directory
 from moongate.namespace.handlers import Hooks
 from moongate.namespace.namespace import Namespace
+from moongate.namespace.socket import Socket
 from moongate.pipeline.admission import (
     ApplicationErrors,
     compile_connect_guard,
@@ -15,7 +17,7 @@ from moongate.pipeline.admission import (
     compile_middleware,
 )
 from moongate.pipeline.compile import Declaration, compile_handler
-from moongate.pipeline.context import Scopes, Target
+from moongate.pipeline.context import ExecutionContext, Scopes, Target
 from moongate.pipeline.enhancers import Enhancers, enhancers_of, metadata_of
 from moongate.pipeline.filters import FilterChain
 from moongate.pipeline.invoke import CompiledHandler, join_handlers
@@ -54,12 +56,12 @@ class Assembly:
         compiled: dict[tuple[str, Event], list[CompiledHandler]] = {}
         for spec in specs:
             namespace = self._directory.declare(spec.namespace)
-            for attribute in spec.server_attributes:
-                setattr(spec.instance, attribute, namespace)
+            if spec.instance is not None:
+                _give_server(spec, spec.instance, namespace)
             self._admit(spec, namespace)
             self._watch(spec, namespace)
             for handler in spec.handlers:
-                compiled.setdefault((spec.namespace, handler.event), []).append(self._compile(spec, handler))
+                compiled.setdefault((spec.namespace, handler.event), []).append(self._compile(spec, handler, namespace))
         for (name, event), handlers in compiled.items():
             namespace = self._directory.declare(name)
             namespace.handle(event, join_handlers(handlers))
@@ -102,9 +104,31 @@ class Assembly:
             )
             for name in ("handle_connection", "handle_disconnect")
         ]
-        namespace.watch(Hooks(spec.handle_connection, spec.handle_disconnect, *failures))
+        connect, disconnect = spec.handle_connection, spec.handle_disconnect
+        if spec.instance is None:
+            connect = None if connect is None else self._of_client(spec, namespace, connect, "handle_connection")
+            disconnect = (
+                None if disconnect is None else self._of_client(spec, namespace, disconnect, "handle_disconnect")
+            )
+        namespace.watch(Hooks(connect, disconnect, *failures))
 
-    def _compile(self, spec: GatewaySpec, handler: HandlerSpec) -> CompiledHandler:
+    def _of_client(self, spec: GatewaySpec, namespace: Namespace, hook: Callable[..., Any], name: str) -> Any:
+        """Return a hook that is called on the gateway which belongs to the client."""
+        target = self._target(spec.gateway, getattr(spec.gateway, name, None), name)
+        instance = _instance_of(spec, namespace)
+
+        async def called(client: Socket, *reason: str) -> None:
+            context = ExecutionContext(client, None, target, is_connect=not reason)
+            try:
+                result = hook(await instance(context), client, *reason)
+                if inspect.isawaitable(result):
+                    await result
+            finally:
+                await context.close()
+
+        return called
+
+    def _compile(self, spec: GatewaySpec, handler: HandlerSpec, namespace: Namespace) -> CompiledHandler:
         gateway, own = enhancers_of(spec.gateway), enhancers_of(handler.function)
         declaration = Declaration(
             method=handler.method,
@@ -118,6 +142,7 @@ class Assembly:
             ),
             threaded=handler.threaded,
             concurrent=handler.concurrent,
+            instance=_instance_of(spec, namespace) if spec.instance is None else None,
         )
         return compile_handler(declaration, self._visible(spec.gateway), error_cause=self._error_cause)
 
@@ -139,3 +164,21 @@ class Assembly:
         filters = FilterChain(self._everywhere.filters, visible, "filters of the application")
         for namespace in self._directory:
             namespace.handlers.errors = ApplicationErrors(target, filters, error_cause=self._error_cause)
+
+
+def _give_server(spec: GatewaySpec, instance: object, namespace: Namespace) -> None:
+    """Fill in the attributes that a gateway annotates as `Namespace`, as far as it has not itself."""
+    for attribute in spec.server_attributes:
+        if not hasattr(instance, attribute):
+            setattr(instance, attribute, namespace)
+
+
+def _instance_of(spec: GatewaySpec, namespace: Namespace) -> Callable[[ExecutionContext], Awaitable[object]]:
+    """Return what gives the gateway that belongs to a client."""
+
+    async def instance(context: ExecutionContext) -> object:
+        found: object = await context.resolve(spec.gateway)
+        _give_server(spec, found, namespace)
+        return found
+
+    return instance

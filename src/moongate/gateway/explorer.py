@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from moongate.di.provider import Scope, scope_of
 from moongate.errors import GatewayError
 from moongate.gateway.description import describe
 from moongate.gateway.hooks import bound_hook, check_hooks, with_reason
@@ -115,9 +116,27 @@ def _check_enhances_nothing(target: type, definitions: Mapping[str, Any]) -> Non
             )
 
 
+def _check_scope(target: type, definitions: Mapping[str, Any]) -> None:
+    scope = scope_of(target)
+    if scope is Scope.MESSAGE:
+        raise GatewayError(
+            f"a gateway cannot live as {scope} says: it also has to see its clients come and go",
+            where=_name(target),
+            mend=f"Write @Injectable(scope={Scope.CONNECTION}); a handler asks for what lives for a message by itself: "
+            "Annotated[Unit, Inject()].",
+        )
+    if scope is Scope.CONNECTION and definitions.get("after_init") is not None:
+        raise GatewayError(
+            "there is no instance to call when the application starts, but one for each client later",
+            where=f"{_name(target)}.after_init",
+            mend="Move it to a provider of the application, as on_module_init.",
+        )
+
+
 def _check_gateway(target: type) -> None:
     definitions = _definitions(target)
     _check_enhances_nothing(target, definitions)
+    _check_scope(target, definitions)
     for name, definition in definitions.items():
         _check_is_method(definition, f"{_name(target)}.{name}")
     check_hooks(definitions, _name(target))
@@ -217,10 +236,12 @@ def _spec(target: type, metadata: GatewayMetadata, instance: object) -> GatewayS
         protocols=metadata.protocols,
         handlers=tuple(_handler_specs(target, instance)),
         # What the gateway has set itself, say a namespace that was injected, stays.
-        server_attributes=tuple(name for name in attributes if not hasattr(instance, name)),
+        server_attributes=tuple(name for name in attributes if instance is None or not hasattr(instance, name)),
         after_init=bound_hook(instance, "after_init"),
-        handle_connection=bound_hook(instance, "handle_connection"),
-        handle_disconnect=with_reason(bound_hook(instance, "handle_disconnect")),
+        handle_connection=bound_hook(target if instance is None else instance, "handle_connection"),
+        handle_disconnect=with_reason(bound_hook(target, "handle_disconnect"), 3)
+        if instance is None
+        else with_reason(bound_hook(instance, "handle_disconnect"), 2),
     )
 
 
@@ -232,7 +253,7 @@ def _handler_specs(target: type, instance: object) -> Iterator[HandlerSpec]:
                 event=subscription.event,
                 gateway=target,
                 name=name,
-                method=getattr(instance, name),
+                method=getattr(target if instance is None else instance, name),
                 parameters=parameters,
                 threaded=subscription.threaded,
                 concurrent=subscription.concurrent,

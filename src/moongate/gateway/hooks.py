@@ -8,7 +8,6 @@ from typing import Any
 from moongate.errors import GatewayError
 from moongate.gateway.metadata import HandleDisconnect, subscriptions
 from moongate.hints import signature_of
-from moongate.namespace.socket import Socket
 
 __all__ = ["bound_hook", "check_hooks", "with_reason"]
 
@@ -95,13 +94,13 @@ def bound_hook(instance: object, name: str) -> Any:
     return getattr(instance, name, None)
 
 
-def with_reason(hook: Callable[..., Any] | None) -> HandleDisconnect | None:
-    """Return a bound `handle_disconnect` that takes the reason, whether the gateway's own does or not."""
-    if hook is None or _takes(hook, 2):
+def with_reason(hook: Callable[..., Any] | None, count: int) -> HandleDisconnect | None:
+    """Return a `handle_disconnect` that takes the reason as the last of *count* arguments, though its own may not."""
+    if hook is None or _takes(hook, count):
         return hook
 
-    def without_reason(client: Socket, _: str) -> Awaitable[None] | None:
-        result: Awaitable[None] | None = hook(client)
+    def without_reason(*arguments: Any) -> Awaitable[None] | None:
+        result: Awaitable[None] | None = hook(*arguments[:-1])
         return result
 
     return without_reason

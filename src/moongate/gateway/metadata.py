@@ -91,7 +91,7 @@ class HandlerSpec(msgspec.Struct, frozen=True):
     name: str
     """The method's name."""
     method: Callable[..., Any]
-    """The method, bound to the gateway's instance."""
+    """The method, bound to the gateway's instance if there is only one."""
     parameters: tuple[Parameter, ...]
     threaded: bool
     """Whether it runs in a worker thread."""
@@ -106,6 +106,7 @@ class GatewaySpec(msgspec.Struct, frozen=True):
 
     gateway: type
     instance: object
+    """None if there is one for each client."""
     namespace: str
     protocols: frozenset[ProtocolName]
     handlers: tuple[HandlerSpec, ...]
@@ -115,3 +116,4 @@ class GatewaySpec(msgspec.Struct, frozen=True):
     after_init: AfterInit | None
     handle_connection: HandleConnection | None
     handle_disconnect: HandleDisconnect | None
+    """The hooks are methods of the class, not bound, if there is an instance for each client."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from moongate.di.container import Container
+from moongate.di.container import MISSING, Container
 from moongate.di.provider import APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE, Scope, Token
 from moongate.di.resolution import Node
 from moongate.di.scopes import ConnectionScope, Find, MessageScope
@@ -63,6 +63,13 @@ class VisibleProviders:
     def get(self, token: Any) -> Any:
         """Return the one of the whole application; raises ModuleError if there is none."""
         return self._container.get(self.node(token))
+
+    def given(self, annotation: Any, token: Any) -> Any:
+        """Return what no module provides; MISSING if one does. Raises ModuleError if nobody has it."""
+        value = self._container.given(annotation, token)
+        if value is MISSING:
+            self.node(token)
+        return value
 
     def open(self, context: ExecutionContext) -> MessageScope:
         """Begin the life of what belongs to one message."""

@@ -72,7 +72,7 @@ class Handlers:
     """The handlers, hooks and middlewares of a namespace, or of all namespaces of a pattern."""
 
     __slots__ = (
-        "by_event", "codec", "errors", "guards", "hooks", "left", "middleware", "protocols", "routes",
+        "_usual_errors", "by_event", "codec", "errors", "guards", "hooks", "left", "middleware", "protocols", "routes",
         "subprotocols", "takes_binary",
     )  # fmt: skip
 
@@ -83,7 +83,8 @@ class Handlers:
         self.middleware: list[Middleware] = []
         self.guards: list[ConnectGuard] = []
         self.left: Callable[[Socket], Awaitable[None]] | None = None  # lets go of what a client had of its own
-        self.errors: ErrorFilter = DefaultErrorFilter(error_cause=error_cause)
+        self._usual_errors = DefaultErrorFilter(error_cause=error_cause)
+        self.errors: ErrorFilter = self._usual_errors
         self.protocols: frozenset[str] = ALL_PROTOCOLS  # which clients may come in
         self.codec: BareCodec | None = None  # of the bare clients; None: the application's
         self.takes_binary: bool = False  # whether the event `message` is for binary messages of bare clients
@@ -95,6 +96,8 @@ class Handlers:
         self.routes.clear()
         self.hooks.clear()
         self.guards.clear()
+        self.left = None
+        self.errors = self._usual_errors
         self.middleware[:] = middleware
 
     def handle(self, event: Event, invoke: Invoke, encoder: PayloadEncoder) -> None:

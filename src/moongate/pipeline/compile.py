@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -30,13 +30,15 @@ class Declaration(msgspec.Struct, frozen=True):
     """A handler, and all that was declared for it."""
 
     method: _Method
-    """Bound to the gateway's instance."""
+    """Bound to the gateway's instance, if there is only one."""
     parameters: tuple[Parameter, ...]
     target: Target
     enhancers: Enhancers
     """Of the application, the gateway and the handler, in this order; filters in the opposite one."""
     threaded: bool = False
     concurrent: bool = False
+    instance: Callable[[ExecutionContext], Awaitable[object]] | None = None
+    """Gives the gateway that belongs to the client, if there is one for each."""
 
 
 def compile_handler(declaration: Declaration, providers: Providers, *, error_cause: bool) -> CompiledHandler:
@@ -49,7 +51,10 @@ def compile_handler(declaration: Declaration, providers: Providers, *, error_cau
     direct = None
     if needs_piping(parameters, enhancers.pipes):
         bind = compile_piped_binding(parameters, enhancers.pipes, providers, where)
-        call = _surrounded(_piped(method, bind), declaration, providers)
+        call = _surrounded(_piped(method, bind, declaration.instance), declaration, providers)
+    elif declaration.instance is not None:
+        bind = _waiting(compile_binding(parameters, where))
+        call = _surrounded(_piped(method, bind, declaration.instance), declaration, providers)
     else:
         plain = compile_binding(parameters, where)
 
@@ -100,12 +105,20 @@ def _callable(method: _Method, parameters: Sequence[Parameter], *, threaded: boo
     return run_in_thread
 
 
-def _piped(method: _Method, bind: AsyncBind) -> Call:
+def _piped(method: _Method, bind: AsyncBind, instance: Callable[[ExecutionContext], Awaitable[object]] | None) -> Call:
     async def call(context: ExecutionContext) -> Any:
-        result = method(*await bind(context))
+        receiver = () if instance is None else (await instance(context),)
+        result = method(*receiver, *await bind(context))
         return await result if hasattr(result, "__await__") else result
 
     return call
+
+
+def _waiting(bind: Bind) -> AsyncBind:
+    async def waiting(context: ExecutionContext) -> tuple[Any, ...]:
+        return bind(context.client, context.packet)
+
+    return waiting
 
 
 def _asynchronous(method: _Method, bind: Bind) -> Call:

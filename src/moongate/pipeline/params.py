@@ -184,7 +184,7 @@ def _split(annotation: Any, place: str) -> tuple[Any, Any, tuple[Any, ...]]:
     markers: list[Any] = []
     pipes: list[Any] = []
     for extra in extras:
-        marker = extra() if extra is ConnectedSocket or extra is MessageBody else extra
+        marker = extra() if extra in (ConnectedSocket, MessageBody, Inject) else extra
         if isinstance(marker, _MARKERS):
             markers.append(marker)
         elif _is_pipe(extra):
@@ -276,4 +276,6 @@ def _source(item: _Declared) -> Any:
     """Return where the value of a parameter comes from that is not the client's."""
     if isinstance(item.marker, FromContext):
         return item.marker.function
-    return item.marker.token if isinstance(item.marker, Inject) else None
+    if isinstance(item.marker, Inject):
+        return item.annotation if item.marker.token is msgspec.UNSET else item.marker.token
+    return None

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias, Union
 
 import msgspec
 
+from moongate.di.container import MISSING
 from moongate.errors import GatewayError
 from moongate.hints import annotations_of, resolve
 from moongate.pipeline.binding import FROM_CLIENT, argument_path, decoded, shared_ack
@@ -78,6 +79,8 @@ class _Slot:
         self.wire_parameter = parameter
         self._pipes = [function_of(reference, PIPE, providers, place) for reference in references]
         self._metadata = ArgumentMetadata(parameter.name, parameter.annotation, argument_path(parameter, parameters))
+        if parameter.kind is ParameterKind.PROVIDED:
+            self._given = providers.given(parameter.annotation, parameter.source)
         if is_from_client:
             has_default = parameter.default is not msgspec.NODEFAULT
             annotation = _wire_type(parameter, place)
@@ -116,7 +119,9 @@ class _Slot:
             return context.client.namespace
         if kind is ParameterKind.ACK:
             return shared_ack(context.client, packet)
-        return context if kind is ParameterKind.CONTEXT else await context.resolve(self.parameter.source)
+        if kind is ParameterKind.CONTEXT:
+            return context
+        return await context.resolve(self.parameter.source) if self._given is MISSING else self._given
 
     async def _through_pipes(self, value: Any, context: ExecutionContext) -> Any:
         for pipe in self._pipes:

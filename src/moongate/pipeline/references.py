@@ -33,6 +33,9 @@ class Providers(Protocol):
     def get(self, token: Any) -> Any:
         """Return the one of the whole application."""
 
+    def given(self, annotation: Any, token: Any) -> Any:
+        """Return what no module provides, as a namespace; MISSING if one does. Raises ModuleError if nobody has it."""
+
 
 class Kind(msgspec.Struct, frozen=True):
     """A kind of enhancers: how it is called, what the method of its classes is, and what that takes."""
