@@ -18,20 +18,24 @@ from pathlib import Path
 import uvloop
 
 from benchmarks.measures import MEASURES, Plan, groups
-from benchmarks.peers import PEERS, Peer
+from benchmarks.peers import ENHANCED, PEERS, Peer
 from benchmarks.plot import draw
 from benchmarks.processes import serving
 from benchmarks.results import Results
 from benchmarks.table import write_table
 
 RESULTS = Path(__file__).resolve().parent / "results"
+FILES = ("table.md", "plot.svg", "readings.json")
 QUICK = Plan(seconds=1.0, warm_up=1.0, connections=300)
 
 
 def main() -> int:
     options = parse_arguments()
-    peers = [peer for peer in PEERS if not options.only or peer.key in options.only]
-    measures = [measure for measure in MEASURES if not options.measure or measure.key in options.measure]
+    peers = [
+        peer for peer in (ENHANCED if options.enhancers else PEERS) if not options.only or peer.key in options.only
+    ]
+    asked = ["echo"] if options.enhancers else options.measure
+    measures = [measure for measure in MEASURES if not asked or measure.key in asked]
     results = Results(peers, measures)
     raise_file_limit()
     plan = QUICK if options.quick else Plan()
@@ -47,14 +51,20 @@ def main() -> int:
     text = f"{describe_machine()}\n\n{write_table(results)}"
     print(text)
     if not options.no_files:
-        write_files(results, text)
+        write_files(results, text, "enhancers-" if options.enhancers else "")
     return 1 if failures else 0
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition(":")[0])
     parser.add_argument(
-        "--only", action="append", choices=[peer.key for peer in PEERS], help="measure this server; repeatable"
+        "--only",
+        action="append",
+        choices=[peer.key for peer in (*PEERS, *ENHANCED)],
+        help="measure this server; repeatable",
+    )
+    parser.add_argument(
+        "--enhancers", action="store_true", help="measure what guards, pipes, interceptors and filters add to an echo"
     )
     parser.add_argument(
         "--measure", action="append", choices=[measure.key for measure in MEASURES], help="only this; repeatable"
@@ -97,12 +107,12 @@ def read(peer: Peer, plan: Plan, keys: Sequence[str], cores: Sequence[int]) -> d
     return readings
 
 
-def write_files(results: Results, text: str) -> None:
+def write_files(results: Results, text: str, prefix: str) -> None:
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "table.md").write_text(text)
-    (RESULTS / "plot.svg").write_text(draw(results))
-    (RESULTS / "readings.json").write_text(json.dumps(results.as_json(), indent=2) + "\n")
-    say(f"Written to {os.path.relpath(RESULTS)}: table.md, plot.svg, readings.json")
+    (RESULTS / f"{prefix}table.md").write_text(text)
+    (RESULTS / f"{prefix}plot.svg").write_text(draw(results))
+    (RESULTS / f"{prefix}readings.json").write_text(json.dumps(results.as_json(), indent=2) + "\n")
+    say(f"Written to {os.path.relpath(RESULTS)}: {', '.join(prefix + name for name in FILES)}")
 
 
 def raise_file_limit() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.protocols import BARE, NEST_WS, RAW, SOCKET_IO, Protocol
 
-__all__ = ["PEERS", "Peer"]
+__all__ = ["ENHANCED", "PEERS", "Peer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,9 @@ class Peer:
     protocol: Protocol
 
 
-def moongate() -> tuple[str, ...]:
+def moongate(application: str = "moongate_app:app") -> tuple[str, ...]:
     return (
-        *(sys.executable, "-m", "moongate", "run", "benchmarks.servers.moongate_app:app"),
+        *(sys.executable, "-m", "moongate", "run", f"benchmarks.servers.{application}"),
         *("--port", "{port}", "--log-level", "warning"),
     )
 
@@ -48,4 +48,19 @@ PEERS = (
     Peer("nest-socketio", "NestJS, socket.io", node("nest_socketio.mjs"), SOCKET_IO),
     Peer("fastapi", "FastAPI, raw frames", uvicorn("benchmarks.servers.fastapi_app:app"), RAW),
     Peer("python-socketio", "python-socketio", uvicorn("benchmarks.servers.socketio_app:app"), SOCKET_IO),
+)
+
+# The same gateway with what may stand around its handlers.
+ENHANCED = tuple(
+    Peer(name, title, moongate(f"enhanced_app:{name}"), SOCKET_IO)
+    for name, title in {
+        "plain": "nothing",
+        "guard": "a guard",
+        "async_guard": "a guard, async",
+        "interceptor": "an interceptor",
+        "pipe": "a pipe",
+        "exception_filter": "an exception filter",
+        "everything": "one of each",
+        "message_scope": "a guard with a provider for each message",
+    }.items()
 )

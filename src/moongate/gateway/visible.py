@@ -1,5 +1,6 @@
 """What the enhancers and handlers of one gateway may ask its module for."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from moongate.di.container import MISSING, Container
@@ -8,7 +9,7 @@ from moongate.di.resolution import Node
 from moongate.di.scopes import ConnectionScope, Find, MessageScope
 from moongate.namespace.socket import Socket
 from moongate.pipeline.context import ExecutionContext
-from moongate.pipeline.enhancers import Enhancers, Reference
+from moongate.pipeline.enhancers import Enhancers, Limited, Reference
 from moongate.pipeline.references import Injected
 
 __all__ = ["Connections", "VisibleProviders", "with_provided"]
@@ -79,21 +80,35 @@ class VisibleProviders:
 def with_provided(enhancers: Enhancers, container: Container) -> Enhancers:
     """Return what stands around every gateway: what modules provide as APP_GUARD and its like, and the application's.
 
-    Those of modules come first; of filters, which are asked from the closest, they come last.
+    Those of modules come first; of filters, which are asked from the closest, they come last. Classes are looked up as
+    the application's own module sees them.
     """
+
+    def own(references: Iterable[Reference]) -> list[Reference]:
+        return [_looked_up(reference, container) for reference in references]
+
+    def provided(token: Token) -> list[Reference]:
+        return [_found(node, container) for node in container.multi(token)]
+
     return Enhancers(
-        guards=(*_provided(APP_GUARD, container), *enhancers.guards),
-        interceptors=(*_provided(APP_INTERCEPTOR, container), *enhancers.interceptors),
-        pipes=(*_provided(APP_PIPE, container), *enhancers.pipes),
-        filters=(*enhancers.filters, *_provided(APP_FILTER, container)),
+        guards=(*provided(APP_GUARD), *own(enhancers.guards)),
+        interceptors=(*provided(APP_INTERCEPTOR), *own(enhancers.interceptors)),
+        pipes=(*provided(APP_PIPE), *own(enhancers.pipes)),
+        filters=(*own(enhancers.filters), *provided(APP_FILTER)),
     )
 
 
-def _provided(token: Token, container: Container) -> list[Reference]:
-    """Return instances, and for what lives shorter than the application, how to find it."""
-    return [
-        container.get(node)
-        if container.scope_of(node) is Scope.APPLICATION
-        else Injected(node, container.class_of(node))
-        for node in container.multi(token)
-    ]
+def _looked_up(reference: Reference, container: Container) -> Reference:
+    """Return what a class among the application's enhancers means, and everything else as it is."""
+    if isinstance(reference, Limited):
+        return type(reference)(_looked_up(reference.guard, container))
+    if not isinstance(reference, type):
+        return reference
+    return _found(container.find(container.module_of(None), reference), container)
+
+
+def _found(node: Node, container: Container) -> Reference:
+    """Return an instance, or for what lives shorter than the application, how to find it."""
+    if container.scope_of(node) is Scope.APPLICATION:
+        return container.get(node)
+    return Injected(node, container.class_of(node))
