@@ -18,7 +18,7 @@ from moongate.pipeline.admission import (
 )
 from moongate.pipeline.compile import Declaration, compile_handler
 from moongate.pipeline.context import ExecutionContext, Scopes, Target
-from moongate.pipeline.enhancers import Enhancers, enhancers_of, metadata_of
+from moongate.pipeline.enhancers import Enhancers, Reference, enhancers_of, metadata_of
 from moongate.pipeline.filters import FilterChain
 from moongate.pipeline.invoke import CompiledHandler, join_handlers
 from moongate.pipeline.references import Providers
@@ -86,7 +86,7 @@ class Assembly:
         target = self._target(spec.gateway, None, "connect")
         for reference in own.middleware:
             namespace.use(compile_middleware(reference, target, visible))
-        references = (*self._everywhere.guards, *own.guards)
+        references = _once((*self._everywhere.guards, *own.guards))
         guard = compile_connect_guard(target, references, FilterChain(own.filters, visible, target.where), visible)
         if guard is not None:
             namespace.handlers.guards.append(guard)
@@ -135,7 +135,7 @@ class Assembly:
             parameters=handler.parameters,
             target=self._target(spec.gateway, handler.function, handler.name),
             enhancers=Enhancers(
-                guards=(*self._everywhere.guards, *gateway.guards, *own.guards),
+                guards=_once((*self._everywhere.guards, *gateway.guards, *own.guards)),
                 interceptors=(*self._everywhere.interceptors, *gateway.interceptors, *own.interceptors),
                 pipes=(*self._everywhere.pipes, *gateway.pipes, *own.pipes),
                 filters=(*own.filters, *self._filters(gateway)),
@@ -164,6 +164,15 @@ class Assembly:
         filters = FilterChain(self._everywhere.filters, visible, "filters of the application")
         for namespace in self._directory:
             namespace.handlers.errors = ApplicationErrors(target, filters, error_cause=self._error_cause)
+
+
+def _once(references: Sequence[Reference]) -> tuple[Reference, ...]:
+    """Return *references* without a class that a gateway has named already: asking it twice answers nothing more."""
+    return tuple(
+        reference
+        for position, reference in enumerate(references)
+        if not isinstance(reference, type) or reference not in references[:position]
+    )
 
 
 def _give_server(spec: GatewaySpec, instance: object, namespace: Namespace) -> None:
