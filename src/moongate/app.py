@@ -4,13 +4,14 @@ import asyncio
 import functools
 import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from enum import Enum, auto
 from typing import Any, TypeVar, overload
 
 from moongate.config import Settings
 from moongate.di.container import MISSING, Container
+from moongate.di.module import AnyModule
 from moongate.di.provider import Scope
 from moongate.engine.engine import Engine
 from moongate.engine.http import PollingEndpoint, path_of, request_of
@@ -63,12 +64,13 @@ class Moongate:
     each other or miss something; nothing is constructed before `start`. *guards*, *pipes*, *interceptors* and *filters*
     stand around all gateways: classes, which are injected, instances or functions. *parser* reads and writes the
     packets of Socket.IO clients, *codec* the messages of bare WebSocket clients; both are JSON by default. *engine*
-    decides who may connect and what the answers to requests carry.
+    decides who may connect and what the answers to requests carry. *overrides* are values that replace providers by
+    their tokens, for tests.
     """
 
     def __init__(
         self,
-        module: type,
+        module: AnyModule,
         *,
         http: AsgiApp | None = None,
         guards: Sequence[Reference] = (),
@@ -79,6 +81,7 @@ class Moongate:
         parser: Parser | None = None,
         codec: MessageCodec | None = None,
         engine: EngineOptions | None = None,
+        overrides: Mapping[Any, Any] | None = None,
     ) -> None:
         self.settings: Settings = Settings.from_environment() if settings is None else settings
         self._http = http
@@ -99,6 +102,7 @@ class Moongate:
         self._container = Container.build(
             module,
             external=self._external,
+            overrides=overrides,
             implicit=enhancer_classes,
             implicit_root=classes_among(self._enhancers),
             scoped_values={Scope.CONNECTION: (Socket,), Scope.MESSAGE: (ExecutionContext,)},
