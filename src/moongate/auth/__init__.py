@@ -1,0 +1,22 @@
+"""Who a client is: JSON Web Tokens, checked when it connects and as long as it is there. Needs the extra `jwt`."""
+
+from moongate.auth.claims import Claims, claims_of
+from moongate.auth.guard import JwtGuard, Public
+from moongate.auth.jwks import Jwks
+from moongate.auth.jwt import Jwt, TokenRefused
+from moongate.auth.sources import FromAuth, FromCookie, FromHeader, FromQuery, TokenSource
+
+__all__ = [
+    "Claims",
+    "FromAuth",
+    "FromCookie",
+    "FromHeader",
+    "FromQuery",
+    "Jwks",
+    "Jwt",
+    "JwtGuard",
+    "Public",
+    "TokenRefused",
+    "TokenSource",
+    "claims_of",
+]

@@ -1,0 +1,174 @@
+"""Which tokens are good, and which are not."""
+
+import hashlib
+import hmac
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from moongate import ConfigurationError
+from moongate.auth import Claims, Jwt, TokenRefused
+from tests.auth.tokens import EC, ED, RSA, SECRET, jwk, pem, token, unsigned
+
+pytestmark = pytest.mark.anyio
+
+
+async def refusal(checker: Jwt, shown: str) -> str:
+    with pytest.raises(TokenRefused) as caught:
+        await checker.verify(shown)
+    assert caught.value.message == "Unauthorized"
+    return caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "signing", "checking"),
+    [
+        *((f"HS{bits}", SECRET, SECRET) for bits in (256, 384, 512)),
+        *((f"{kind}{bits}", RSA, pem(RSA)) for kind in ("RS", "PS") for bits in (256, 384, 512)),
+        ("ES256", EC, pem(EC)),
+        ("ES384", other := ec.generate_private_key(ec.SECP384R1()), pem(other)),
+        ("ES512", another := ec.generate_private_key(ec.SECP521R1()), pem(another)),
+        ("EdDSA", ED, pem(ED)),
+        ("RS256", RSA, jwk(RSA, None, "RS256")),
+        ("ES256", EC, EC.public_key()),
+    ],
+    ids=str,
+)
+async def test_every_algorithm(algorithm: str, signing: Any, checking: Any):
+    checker = Jwt(key=checking, algorithms=[algorithm])
+    verified = await checker.verify(token(signing, algorithm))
+    assert verified.claims.sub == verified.subject == "alice"
+    other_key = {"HS": "x" * 100, "RS": rsa.generate_private_key(65537, 2048)}.get(algorithm[:2])
+    if other_key is not None:
+        assert await refusal(checker, token(other_key, algorithm)) == "invalid token"
+    head, payload, signature = token(signing, algorithm).split(".")
+    changed = signature[:-8] + ("A" if signature[-8] != "A" else "B") + signature[-7:]
+    assert await refusal(checker, f"{head}.{payload}.{changed}") == "invalid token"
+
+
+class Own(msgspec.Struct):
+    sub: str
+    roles: list[str] = []
+
+
+@dataclass
+class Plain:
+    sub: str
+    roles: list[str]
+
+
+@pytest.mark.parametrize("kind", [Own, Plain])
+async def test_claims_have_their_type(kind: Any):
+    checker = Jwt(key=SECRET, algorithms=["HS256"], claims=kind)
+    assert (await checker.verify(token(roles=["admin"]))).claims == kind("alice", ["admin"])
+    assert await refusal(checker, token(roles="admin")) == "invalid token"
+
+
+async def test_registered_claims():
+    checker = Jwt(key=SECRET, algorithms=["HS256"])
+    now = int(time.time())
+    verified = await checker.verify(token(exp=now + 60, iat=now, iss="us", aud=["a", "b"], jti="1"))
+    assert verified.claims == Claims("alice", now + 60, now, "us", ["a", "b"], "1")
+    assert verified.expires == now + 60
+
+
+@pytest.mark.parametrize(
+    ("claims", "reason"),
+    [
+        ({"exp": time.time() - 100}, "expired token"),
+        ({"exp": None}, "invalid token"),
+        ({"exp": "tomorrow"}, "invalid token"),
+        ({"nbf": time.time() + 100}, "token not valid yet"),
+        ({"iat": time.time() + 100}, "token not valid yet"),
+        ({"sub": None}, "invalid token"),
+        ({"sub": 5}, "invalid token"),
+        ({"aud": "others"}, "invalid token"),
+        ({"aud": None}, "invalid token"),
+        ({"iss": "others"}, "invalid token"),
+        ({"iss": None}, "invalid token"),
+    ],
+    ids=str,
+)
+async def test_what_a_token_has_to_say(claims: dict[str, Any], reason: str):
+    checker = Jwt(key=SECRET, algorithms=["HS256"], audience="us", issuer="our issuer")
+    good: dict[str, Any] = {"aud": ["us", "others"], "iss": "our issuer"}
+    assert (await checker.verify(token(**good))).subject == "alice"
+    assert await refusal(checker, token(**{**good, **claims})) == reason
+
+
+async def test_clocks_may_differ_by_the_leeway():
+    checker = Jwt(key=SECRET, algorithms=["HS256"], leeway=30)
+    expired = time.time() - 10
+    assert (await checker.verify(token(exp=expired))).expires == pytest.approx(expired + 30, abs=1)
+    assert await refusal(checker, token(exp=time.time() - 31)) == "expired token"
+
+
+async def test_tokens_need_not_expire_if_the_application_says_so():
+    checker = Jwt(key=SECRET, algorithms=["HS256"], require=[])
+    assert (await checker.verify(token(exp=None))).expires is None
+
+
+@pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "nOnE", "", None, 5])
+async def test_a_token_that_nobody_signed(algorithm: Any):
+    for checker in (Jwt(key=SECRET, algorithms=["HS256"]), Jwt(key=pem(RSA), algorithms=["RS256"])):
+        assert await refusal(checker, unsigned({"alg": algorithm, "typ": "JWT"})) == "invalid token"
+
+
+@pytest.mark.parametrize("text", [pem(RSA), pem(RSA).strip(), pem(RSA) + "\n"])
+async def test_a_public_key_used_as_a_secret(text: str):
+    head, payload, _ = unsigned({"alg": "HS256", "typ": "JWT"}).split(".")
+    forged = hmac.digest(text.encode(), f"{head}.{payload}".encode(), hashlib.sha256)
+    shown = unsigned({"alg": "HS256", "typ": "JWT"}, forged)
+    assert await refusal(Jwt(key=pem(RSA), algorithms=["RS256"]), shown) == "invalid token"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"alg": "HS256", "crit": ["exp"]},
+        {"alg": "HS256", "jwk": {"kty": "oct", "k": "AAAA"}},
+        {"alg": "HS256", "kid": "../../dev/null"},
+        {"alg": "HS384"},
+    ],
+    ids=str,
+)
+async def test_headers_that_mean_mischief(header: dict[str, Any]):
+    assert await refusal(Jwt(key=SECRET, algorithms=["HS256"]), unsigned(header)) == "invalid token"
+
+
+async def test_a_critical_header_is_refused_though_the_signature_is_good():
+    shown = token(headers={"crit": ["b64"]})
+    assert await refusal(Jwt(key=SECRET, algorithms=["HS256"]), shown) == "invalid token"
+
+
+@pytest.mark.parametrize("shown", ["", ".", "..", "a.b.c", "a" * 20_000, token() + ".x", token()[:-5], "\x00", "ü.ü.ü"])
+async def test_what_is_no_token(shown: str):
+    assert await refusal(Jwt(key=SECRET, algorithms=["HS256"]), shown) == "invalid token"
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"key": SECRET, "algorithms": ["none"]}, "'none' is no algorithm that makes a token safe"),
+        ({"key": SECRET, "algorithms": []}, "expected a list of algorithms"),
+        ({"key": SECRET, "algorithms": "HS256"}, "expected a list of algorithms"),
+        ({"key": SECRET, "algorithms": ["HS256", "RS256"]}, "a secret and public keys cannot be accepted side by side"),
+        ({"key": "short", "algorithms": ["HS256"]}, "expected a secret of at least 32 bytes"),
+        ({"key": "x" * 40, "algorithms": ["HS256", "HS512"]}, "expected a secret of at least 64 bytes"),
+        ({"key": pem(RSA), "algorithms": ["HS256"]}, "this is a public key"),
+        ({"key": 5, "algorithms": ["HS256"]}, "expected a secret, got a int"),
+        ({"key": SECRET, "algorithms": ["RS256"]}, "the key is none for RS256"),
+        ({"key": pem(EC), "algorithms": ["RS256"]}, "the key is none for RS256"),
+        ({"algorithms": ["RS256"]}, "expected either a key or a source of keys"),
+        ({"keys": object(), "algorithms": ["HS256"]}, "secrets are not published"),
+    ],
+    ids=str,
+)
+def test_what_would_not_be_safe_does_not_start(options: dict[str, Any], text: str):
+    with pytest.raises(ConfigurationError) as caught:
+        Jwt(**options)
+    assert text in str(caught.value)
