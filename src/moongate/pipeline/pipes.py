@@ -103,7 +103,7 @@ class ParseEnum:
             raise GatewayError(f"expected an enumeration, got {kind!r}", where="ParseEnum")
         self._kind = kind
 
-    def transform(self, value: float | str, argument: ArgumentMetadata) -> enum.Enum:
+    def transform(self, value: Any, argument: ArgumentMetadata) -> enum.Enum:
         """Return the member; raises ValidationFailed."""
         for member in self._kind:
             if member.value == value and type(member.value) is type(value):

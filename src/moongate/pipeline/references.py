@@ -138,4 +138,6 @@ def _no_enhancer(reference: object, kind: Kind, where: str) -> GatewayError:
 
 
 def _name(value: object) -> str:
-    return getattr(value, "__qualname__", repr(value)).rpartition("<locals>.")[2]
+    is_plain = type(value).__repr__ is object.__repr__
+    name: str = getattr(value, "__qualname__", type(value).__qualname__ if is_plain else repr(value))
+    return name.rpartition("<locals>.")[2]

@@ -1,0 +1,225 @@
+"""Interceptors: what stands around pipes and handler."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from moongate import (
+    ExecutionContext,
+    GatewayError,
+    Module,
+    NextHandler,
+    Socket,
+    SubscribeMessage,
+    UseInterceptors,
+    WebSocketGateway,
+    WsException,
+    WsResponse,
+)
+from moongate.testing import TestApp
+from tests.support.live import Serve
+from tests.support.node import Node
+
+pytestmark = pytest.mark.anyio
+
+log: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> None:
+    log.clear()
+
+
+class Prefix:
+    """Injected by the constructor's annotation."""
+
+    def __init__(self) -> None:
+        self.text = "> "
+
+
+class Mapped:
+    def __init__(self, prefix: Prefix) -> None:
+        self.prefix = prefix
+
+    async def intercept(self, context: ExecutionContext, call_next: NextHandler) -> Any:
+        return self.prefix.text + await call_next()
+
+
+async def cached(context: ExecutionContext, call_next: NextHandler) -> Any:
+    kept: dict[str, Any] = context.client.data.setdefault("cache", {})
+    key = f"{context.event} {context.args}"
+    if key not in kept:
+        kept[key] = await call_next()
+    return kept[key]
+
+
+async def timed_out(context: ExecutionContext, call_next: NextHandler) -> Any:
+    try:
+        async with asyncio.timeout(2):
+            return await call_next()
+    except TimeoutError:
+        raise WsException("It took too long") from None
+
+
+async def retried(context: ExecutionContext, call_next: NextHandler) -> Any:
+    for _ in range(2):
+        try:
+            return await call_next()
+        except ConnectionError:
+            log.append("again")
+    return await call_next()
+
+
+async def item_by_item(context: ExecutionContext, call_next: NextHandler) -> AsyncIterator[Any]:
+    async for item in await call_next():
+        log.append(f"sees {item}")
+        if item != 1:
+            yield item * 10
+
+
+def at_once(context: ExecutionContext, call_next: NextHandler) -> Any:
+    return WsResponse("instead", context.args[0])
+
+
+@WebSocketGateway()
+class Gateway:
+    def __init__(self) -> None:
+        self.calls = 0
+        self.closed = False
+
+    @UseInterceptors(Mapped)
+    @SubscribeMessage("mapped")
+    async def mapped(self, word: str) -> str:
+        return word
+
+    @UseInterceptors(cached)
+    @SubscribeMessage("cached")
+    def cached(self, word: str) -> int:
+        self.calls += 1
+        return self.calls
+
+    @UseInterceptors(timed_out)
+    @SubscribeMessage("slow")
+    async def slow(self) -> None:
+        await asyncio.sleep(10)
+
+    @UseInterceptors(retried)
+    @SubscribeMessage("flaky", threaded=True)
+    def flaky(self, fails: int) -> int:
+        self.calls += 1
+        if self.calls <= fails:
+            raise ConnectionError("not now")
+        return self.calls
+
+    @UseInterceptors(item_by_item)
+    @SubscribeMessage("stream")
+    async def stream(self, count: int) -> AsyncIterator[int]:
+        try:
+            for number in range(count):
+                yield number
+            await asyncio.sleep(0 if count < 100 else 60)
+        finally:
+            self.closed = True
+
+    @UseInterceptors(at_once)
+    @SubscribeMessage("never")
+    async def never(self, word: str) -> str:
+        self.calls += 1
+        return word
+
+    @UseInterceptors(Mapped)
+    @SubscribeMessage("both")
+    async def first(self) -> str:
+        return "first"
+
+    @SubscribeMessage("both")
+    async def second(self) -> None:
+        log.append("second")
+
+
+@Module(providers=[Prefix, Gateway])
+class Root: ...
+
+
+async def test_mapping_a_result():
+    async with TestApp(Root) as app:
+        assert await (await app.connect()).emit_with_ack("mapped", "hi") == "> hi"
+
+
+async def test_keeping_a_result():
+    async with TestApp(Root) as app:
+        alice = await app.connect()
+        assert [await alice.emit_with_ack("cached", word) for word in ("a", "b", "a")] == [1, 2, 1]
+
+
+async def test_ending_what_takes_too_long():
+    async with TestApp(Root) as app:
+        alice = await app.connect()
+        answer = asyncio.ensure_future(alice.error_of("slow", timeout=30))
+        await app.time.advance(3)
+        assert (await answer)["message"] == "It took too long"
+
+
+async def test_trying_again():
+    async with TestApp(Root) as app:
+        alice = await app.connect()
+        assert await alice.emit_with_ack("flaky", 2) == 3
+        assert log == ["again", "again"]
+
+
+async def test_answering_instead_of_the_handler():
+    async with TestApp(Root) as app:
+        alice = await app.connect()
+        assert await alice.emit_with_ack("never", "word") == "word"
+        assert await alice.receive("instead") == "word"
+        assert app.get(Gateway).calls == 0
+
+
+async def test_a_stream_item_by_item():
+    async with TestApp(Root) as app:
+        alice = await app.connect()
+        await alice.emit_with_ack("stream", 3)
+        assert [await alice.receive("stream") for _ in range(2)] == [0, 20]
+        assert log == ["sees 0", "sees 1", "sees 2"]
+        assert app.get(Gateway).closed
+
+
+def test_who_leaves_ends_the_handlers_own_stream(serve: Serve, node: Node):
+    server = serve(Prefix, Gateway)
+    node.run(server, 'const s = await connect(); s.emit("stream", 100); await next(s, "stream"); s.disconnect()')
+    gateway = server.app.get(Gateway)
+    server.until(lambda: gateway.closed)
+
+
+async def test_of_several_handlers_each_has_its_own():
+    async with TestApp(Root) as app:
+        assert await (await app.connect()).emit_with_ack("both") == "> first"
+        assert log == ["second"]
+
+
+async def test_they_see_what_the_handler_raises():
+    class Told:
+        async def intercept(self, context: ExecutionContext, call_next: NextHandler) -> Any:
+            try:
+                return await call_next()
+            except ZeroDivisionError as error:
+                return f"caught {error}"
+
+    @WebSocketGateway("/failing")
+    class Failing:
+        @SubscribeMessage("divide")
+        def divide(self, client: Socket, by: int) -> float:
+            return 1 / by
+
+    async with TestApp(Module(providers=[Failing])(type("Root", (), {})), interceptors=[Told]) as app:
+        alice = await app.connect("/failing")
+        assert await alice.emit_with_ack("divide", 0) == "caught division by zero"
+        assert await alice.emit_with_ack("divide", 2) == 0.5
+
+
+async def test_what_is_none_does_not_start():
+    with pytest.raises(GatewayError, match=r"an interceptor is called with \(context, call_next\), got <lambda>"):
+        async with TestApp(Root, interceptors=[lambda context: None]):
+            pytest.fail("it has started")
