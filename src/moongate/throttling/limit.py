@@ -1,15 +1,16 @@
 """One limit: how many, in which time, of whom."""
 
-import ipaddress
+import inspect
+import math
 from collections.abc import Callable, Hashable
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from moongate.errors import ConfigurationError
 from moongate.pipeline.context import ExecutionContext
 
-__all__ = ["By", "Limit", "Occasion", "key_of"]
+__all__ = ["By", "Limit", "Occasion"]
 
 By: TypeAlias = Literal["client", "user", "ip"] | Callable[[ExecutionContext], Hashable]
 """Who is counted: a client, a user with all clients of theirs, an IP address, or what a function says."""
@@ -17,16 +18,16 @@ By: TypeAlias = Literal["client", "user", "ip"] | Callable[[ExecutionContext], H
 Occasion: TypeAlias = Literal["message", "connect"]
 """What is counted."""
 
-_IPV6_NETWORK = 64
-"""Bits of an IPv6 address that are one customer's; the rest anybody changes at will (RFC 6177)."""
+_EXAMPLE = "Write Limit(10, per=1) for ten in a second."
 
 
 class Limit(msgspec.Struct, frozen=True):
     """At most *count* in *per* seconds, and no more than *burst* at once, which is *count* if not said.
 
     *by* says of whom: of each client (the default), of each user, of each IP address, or of what a function of the
-    context returns. A user is `client.data["user"]`, the subject of a token, or else the client. *on* says of what: of
-    messages, or of clients that connect. With *per_event* each event has a limit of its own. Raises ConfigurationError.
+    context returns. A user is `client.data["user"]`, the subject of a token, or else the client; an IPv6 address is
+    counted with all others of its /64. *on* says of what: of messages, or of clients that connect. With *per_event*
+    each event has a limit of its own. Raises ConfigurationError.
     """
 
     count: float
@@ -39,23 +40,30 @@ class Limit(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         for name in ("count", "per", "burst"):
             value = getattr(self, name)
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not (is_number and 0 < value < float("inf")) and not (name == "burst" and value is None):
-                raise ConfigurationError(
-                    f"expected a number above 0 as {name}, got {value!r}",
-                    where="Limit",
-                    mend="Write Limit(10, per=1) for ten in a second.",
-                )
+            if not _is_positive(value) and not (name == "burst" and value is None):
+                raise _wrong(f"expected a number above 0 as {name}, got {value!r}", _EXAMPLE)
         if self.size < 1:
-            raise ConfigurationError(
-                f"a burst of {self.size:g} would never let anything pass", where="Limit", mend="Write at least 1."
+            raise _wrong(f"a burst of {self.size:g} would never let anything pass", "Write burst=1 at least.")
+        if not 0 < self.rate < math.inf:
+            raise _wrong(f"{self.count:g} in {self.per:g} seconds is no rate to reckon with", _EXAMPLE)
+        if not callable(self.by) and self.by not in ("client", "user", "ip"):  # may be unhashable
+            raise _wrong(
+                f"expected 'client', 'user', 'ip' or a function as by, got {self.by!r}",
+                "Write by='ip', or a function of the ExecutionContext that says who is counted.",
             )
-        if self.by not in {"client", "user", "ip"} and not callable(self.by):
-            raise ConfigurationError(
-                f"expected 'client', 'user', 'ip' or a function as by, got {self.by!r}", where="Limit"
+        if inspect.iscoroutinefunction(self.by):
+            raise _wrong("nobody would wait for an `async def` as by", "Write `def`: it says who is counted at once.")
+        if self.on not in ("message", "connect"):  # may be unhashable
+            raise _wrong(
+                f"expected 'message' or 'connect' as on, got {self.on!r}", "Write on='connect', or leave it out."
             )
-        if self.on not in {"message", "connect"}:
-            raise ConfigurationError(f"expected 'message' or 'connect' as on, got {self.on!r}", where="Limit")
+        if self.on == "connect" and self.per_event:
+            raise _wrong("a client that connects sends no event yet", "Leave out per_event, or on='connect'.")
+        if self.on == "connect" and self.by == "client":
+            raise _wrong(
+                "each client connects once, so that a limit for each would never be reached",
+                "Write by='ip', by='user' or a function.",
+            )
 
     @property
     def size(self) -> float:
@@ -68,31 +76,9 @@ class Limit(msgspec.Struct, frozen=True):
         return self.count / self.per
 
 
-def key_of(limit: Limit, context: ExecutionContext) -> Hashable:
-    """Return whose bucket counts."""
-    if callable(limit.by):
-        whose: Hashable = limit.by(context)
-    elif limit.by == "ip":
-        whose = _network(context.client.handshake.address)
-    elif limit.by == "user":
-        whose = _user(context)
-    else:
-        whose = context.client.id
-    return (whose, context.event) if limit.per_event else whose
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
-def _network(address: str) -> str:
-    if ":" not in address:
-        return address
-    return str(ipaddress.ip_network((address.partition("%")[0], _IPV6_NETWORK), strict=False))
-
-
-def _user(context: ExecutionContext) -> Hashable:
-    """Return who a client is: what the application has kept of it, or the client itself."""
-    data = context.client.data
-    user: Any = data.get("user", data.get("claims"))
-    if isinstance(user, dict):
-        user = user.get("id", user.get("sub"))
-    else:
-        user = getattr(user, "sub", getattr(user, "id", user))
-    return user if isinstance(user, str | int) else context.client.id
+def _wrong(problem: str, mend: str) -> ConfigurationError:
+    return ConfigurationError(problem, where="Limit", mend=mend)
