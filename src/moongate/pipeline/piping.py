@@ -26,6 +26,17 @@ AsyncBind: TypeAlias = Callable[[ExecutionContext], Awaitable[tuple[Any, ...]]]
 
 PIPE = Kind("a pipe", "transform", ("value", "argument", "context"), context=2, least=1)
 
+_Read: TypeAlias = Callable[[ExecutionContext, Packet, Iterator[Any]], Any]
+"""Returns a parameter's value, an awaitable of it if it has to be made, or for `*args` all values; the last argument
+yields what the client sent."""
+
+_READERS: dict[ParameterKind, _Read] = {
+    ParameterKind.SOCKET: lambda context, _packet, _given: context.client,
+    ParameterKind.NAMESPACE: lambda context, _packet, _given: context.client.namespace,
+    ParameterKind.ACK: lambda context, packet, _given: shared_ack(context.client, packet),
+    ParameterKind.CONTEXT: lambda context, _packet, _given: context,
+}
+
 _BY_CONTEXT = (ParameterKind.CONTEXT, ParameterKind.COMPUTED, ParameterKind.PROVIDED)
 
 _MISSING: Any = object()
@@ -55,7 +66,17 @@ def compile_piped_binding(
         given = iter(values.values(packet))
         arguments: list[Any] = []
         for slot in slots:
-            await slot.fill(arguments, context, packet, given)
+            value = slot.read(context, packet, given)
+            if slot.is_rest:
+                arguments += [await slot.through_pipes(each, context) for each in value]
+                continue
+            if slot.may_wait and inspect.isawaitable(value):
+                value = await value
+            if value is _MISSING:
+                value = slot.parameter.default
+            elif slot.pipes:
+                value = await slot.through_pipes(value, context)
+            arguments.append(value)
         return tuple(arguments)
 
     return bind
@@ -77,10 +98,16 @@ class _Slot:
         references = (*(pipes if is_from_client else ()), *parameter.pipes)
         self.parameter = parameter
         self.wire_parameter = parameter
-        self._pipes = [function_of(reference, PIPE, providers, place) for reference in references]
+        self.is_rest = parameter.kind is ParameterKind.REST
+        self.may_wait = parameter.kind in (ParameterKind.COMPUTED, ParameterKind.PROVIDED)
+        # What a ValidationPipe says is done by the decoder.
+        self.pipes = [
+            function_of(reference, PIPE, providers, place)
+            for reference in references
+            if not (reference is ValidationPipe or isinstance(reference, ValidationPipe))
+        ]
         self._metadata = ArgumentMetadata(parameter.name, parameter.annotation, argument_path(parameter, parameters))
-        if parameter.kind is ParameterKind.PROVIDED:
-            self._given = providers.given(parameter.annotation, parameter.source)
+        self.read = _reader(parameter, providers)
         if is_from_client:
             has_default = parameter.default is not msgspec.NODEFAULT
             annotation = _wire_type(parameter, place)
@@ -95,40 +122,26 @@ class _Slot:
                 forbid_unknown_fields=validation.forbid_unknown_fields,
             )
 
-    async def fill(self, arguments: list[Any], context: ExecutionContext, packet: Packet, given: Iterator[Any]) -> None:
-        """Append the argument, or for `*args` all of them; raises what a pipe or a provider raises."""
-        kind = self.parameter.kind
-        if kind is ParameterKind.REST:
-            arguments += [await self._through_pipes(value, context) for value in next(given)]
-        elif kind in FROM_CLIENT:
-            value = next(given)
-            is_missing = value is _MISSING
-            arguments.append(self.parameter.default if is_missing else await self._through_pipes(value, context))
-        elif kind is ParameterKind.COMPUTED:
-            value = self.parameter.source(context)
-            value = await value if inspect.isawaitable(value) else value
-            arguments.append(await self._through_pipes(value, context))
-        else:
-            arguments.append(await self._own(kind, context, packet))
-
-    async def _own(self, kind: ParameterKind, context: ExecutionContext, packet: Packet) -> Any:
-        """Return what is not the client's."""
-        if kind is ParameterKind.SOCKET:
-            return context.client
-        if kind is ParameterKind.NAMESPACE:
-            return context.client.namespace
-        if kind is ParameterKind.ACK:
-            return shared_ack(context.client, packet)
-        if kind is ParameterKind.CONTEXT:
-            return context
-        return await context.resolve(self.parameter.source) if self._given is MISSING else self._given
-
-    async def _through_pipes(self, value: Any, context: ExecutionContext) -> Any:
-        for pipe in self._pipes:
+    async def through_pipes(self, value: Any, context: ExecutionContext) -> Any:
+        """Return what the last pipe makes of *value*; raises what a pipe raises."""
+        for pipe in self.pipes:
             value = pipe(value, self._metadata, context)
             if hasattr(value, "__await__"):
                 value = await value
         return value
+
+
+def _reader(parameter: Parameter, providers: Providers) -> _Read:
+    """Return what reads a parameter's value before any pipe; raises ModuleError for a provider that nobody has."""
+    source = parameter.source
+    if parameter.kind is ParameterKind.COMPUTED:
+        return lambda context, _packet, _given: source(context)
+    if parameter.kind is not ParameterKind.PROVIDED:
+        return _READERS.get(parameter.kind, lambda _context, _packet, given: next(given))
+    provided = providers.given(parameter.annotation, source)
+    if provided is MISSING:
+        return lambda context, _packet, _given: context.resolve(source)
+    return lambda _context, _packet, _given: provided
 
 
 def _validation(references: Sequence[Reference]) -> ValidationPipe:
