@@ -1,6 +1,7 @@
 """Providers that live as long as the application, a client or a message."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
@@ -179,6 +180,32 @@ def test_who_is_refused_leaves_nothing_open(serve: Serve, node: Node):
     assert node.run(server, 'return (await refused("/", {auth: {known: false}})).message') == "Forbidden resource"
     server.until(lambda: "close session 1" in log)
     assert log == ["open session 1", "close session 1"]
+
+
+def test_a_bare_client_that_goes_while_it_is_let_in_leaves_nothing_open(serve: Serve):
+    waiting = asyncio.Event()
+
+    @Injectable(scope=Scope.CONNECTION)
+    class Waits:
+        def __init__(self, session: Session) -> None: ...
+
+        async def can_activate(self, context: ExecutionContext) -> bool:
+            waiting.set()
+            await asyncio.sleep(0.05)
+            return True
+
+    @UseGuards(Waits)
+    @WebSocketGateway("/slow")
+    class Slow: ...
+
+    server = serve(*PROVIDERS, Slow)
+    with socket.create_connection(("127.0.0.1", server.port)) as stream:
+        stream.sendall(
+            b"GET /ws/slow HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        server.until(waiting.is_set)
+    server.until(lambda: "close session 1" in log)
 
 
 @Injectable(scope=Scope.CONNECTION)

@@ -1,13 +1,13 @@
 """Limits as clients meet them."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import pytest
 
 from moongate import ExecutionContext, Socket, SubscribeMessage, ValueProvider, WebSocketGateway
 from moongate.errors import ConfigurationError
-from moongate.throttling import THROTTLE_STORE, Limit, LocalStore, SkipThrottle, Throttle, Throttler
+from moongate.throttling import THROTTLE_STORE, Claim, Limit, LocalStore, SkipThrottle, Throttle, Throttler
 from tests.support.live import Serve
 from tests.support.node import Node
 
@@ -142,10 +142,10 @@ def test_a_store_may_be_shared_and_asynchronous(serve: Serve, node: Node):
         def __init__(self) -> None:
             self._local = LocalStore()
 
-        def take(self, key: tuple, limit: Limit) -> Awaitable[float]:
+        def take(self, claims: Sequence[Claim]) -> Awaitable[float]:
             async def later() -> float:
-                taken.append(key[0])
-                return self._local.take(key, limit)
+                taken.extend(key for key, _ in claims)
+                return self._local.take(claims)
 
             return later()
 
@@ -153,7 +153,7 @@ def test_a_store_may_be_shared_and_asynchronous(serve: Serve, node: Node):
     servers = [serve(Gateway, ValueProvider(THROTTLE_STORE, store)) for _ in range(2)]
     script = 'const s = await connect("/"); return [await ack(s, "rare"), (await ack(s, "rare")).message]'
     assert [node.run(server, script) for server in servers] == [["rare", "Too many requests"]] * 2
-    assert taken == [f"{__name__}.Gateway.rare"] * 4
+    assert [key[:2] for key in taken] == [(f"{__name__}.Gateway.rare", 0)] * 4
 
 
 def test_applications_do_not_share_what_is_declared(serve: Serve, node: Node):

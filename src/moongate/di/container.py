@@ -60,7 +60,7 @@ class Container:
         overrides: Mapping[Token, Any] | None = None,
         implicit: Callable[[type], Iterable[type]] = lambda _: (),
         implicit_root: Iterable[type] = (),
-        scoped_values: ScopedValues = {},  # noqa: B006  # nobody changes a Mapping
+        scoped_values: ScopedValues | None = None,
     ) -> "Container":
         """Validate all modules below *root*; raises ModuleError for whatever could not be constructed.
 
@@ -74,7 +74,7 @@ class Container:
             overrides=overrides or {},
             implicit=implicit,
             implicit_root=implicit_root,
-            scoped_values=scoped_values,
+            scoped_values=scoped_values or {},
         )
         return cls(graph)
 

@@ -172,7 +172,8 @@ class Graph:
             self._trace(self.find_alias(node, declared), (*path, node))
             self.sources[node] = []
             return
-        sources = [self._source(node, dependency, (*path, node)) for dependency in self._dependencies(declared)]
+        scope, path = scope_of(declared), (*path, node)
+        sources = [self._source(node, scope, dependency, path) for dependency in self._dependencies(declared)]
         self.sources[node] = [source for source in sources if source is not None]
 
     @staticmethod
@@ -186,25 +187,20 @@ class Graph:
     def sources_of(self, module: AnyModule, cls: type) -> list[Source]:
         """Return the sources of what *cls* asks for, if *module* provided it; raises ModuleError."""
         node = Node(module, cls)
-        is_provided = node in self.providers
-        if not is_provided:
-            self.providers[node] = cls
-        try:
-            sources = [self._source(node, dependency, (node,)) for dependency in dependencies_of_class(cls)]
-        finally:
-            if not is_provided:
-                del self.providers[node]
+        sources = [self._source(node, scope_of(cls), dependency, (node,)) for dependency in dependencies_of_class(cls)]
         return [source for source in sources if source is not None]
 
-    def _source(self, node: Node, dependency: Dependency, path: tuple[Node, ...]) -> Source | None:
-        """Return where *dependency* comes from; None if its own default is to be used."""
+    def _source(self, node: Node, scope: Scope, dependency: Dependency, path: tuple[Node, ...]) -> Source | None:
+        """Return where *dependency* of something in *scope* comes from; None if its own default is to be used."""
         found = self.find(node.module, dependency.token)
         if found is not None:
             self._trace(found, path)
-            self._check_scope(node, self.scope_of(found), dependency, path)
+            if scope < self.scope_of(found):
+                raise self._lives_shorter(node, scope, self.scope_of(found), dependency, path)
             return Source(dependency, self.resolve_alias(found))
         if dependency.token in self.given and not dependency.named:
-            self._check_scope(node, self.given[dependency.token], dependency, path)
+            if scope < self.given[dependency.token]:
+                raise self._lives_shorter(node, scope, self.given[dependency.token], dependency, path)
             return Source(dependency, None, given=dependency.token)
         if dependency.token is ModuleRef:
             return Source(dependency, None, self.module_refs[node.module])
@@ -217,17 +213,18 @@ class Graph:
             return Source(dependency, None, None)
         raise self._invisible(node, dependency.token, str(dependency), path)
 
-    def _check_scope(self, node: Node, needed: Scope, dependency: Dependency, path: tuple[Node, ...]) -> None:
-        """Refuse what lives longer than something that it needs."""
-        scope = scope_of(self.providers[node])
-        if scope < needed:
-            names = " -> ".join(token_name(other.token) for other in path)
-            raise ModuleError(
-                f"it lives as {scope} says, and {token_name(dependency.token)} only as {needed}",
-                where=f"{module_name(node.module)} -> {names}({dependency})",
-                mend=f"Declare {token_name(node.token)} with @Injectable(scope={needed}) as well, or let a handler ask "
-                f"for it: Annotated[{token_name(dependency.token)}, Inject({token_name(dependency.token)})].",
-            )
+    @staticmethod
+    def _lives_shorter(
+        node: Node, scope: Scope, needed: Scope, dependency: Dependency, path: tuple[Node, ...]
+    ) -> ModuleError:
+        """Return the error for what lives longer than something that it needs."""
+        names, token = " -> ".join(token_name(other.token) for other in path), token_name(dependency.token)
+        return ModuleError(
+            f"it lives as {scope} says, and {token} only as {needed}",
+            where=f"{module_name(node.module)} -> {names}({dependency})",
+            mend=f"Declare {token_name(node.token)} with @Injectable(scope={needed}) as well, or let a handler ask "
+            f"for it: Annotated[{token}, Inject({token})].",
+        )
 
     def _invisible(self, node: Node, token: Token, asked: str, path: tuple[Node, ...]) -> ModuleError:
         """Return the error for something that *node* asks for and cannot see."""

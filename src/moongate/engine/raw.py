@@ -145,6 +145,7 @@ class RawEngine:
         session = RawSession(request, self._heartbeats, self._sessions)
         session.connection = await self._handler.admit(session, name)
         if self._closed:
+            session.close(DisconnectReason.SERVER_SHUTTING_DOWN)
             raise Refused(503, b"Not accepting clients", "text/plain")
         return Accepted(session, headers, session.connection.subprotocol)
 

@@ -200,7 +200,8 @@ class Session:
     def on_closed(self, code: int, reason: str) -> None:
         """The transport is gone."""
         del code, reason
-        self.close(DisconnectReason.TRANSPORT_CLOSE)
+        if self.transport is not CLOSED:  # as it is before it was open
+            self.close(DisconnectReason.TRANSPORT_CLOSE)
 
     def joined(self) -> None:
         """The client is in a namespace: it may stay."""

@@ -65,8 +65,11 @@ class PlainConnection:
         self.on_text(data, is_text=False)
 
     def on_closed(self, reason: DisconnectReason) -> None:
-        """The session has ended."""
-        self._namespace.leave(self.socket, reason)
+        """The session has ended, perhaps before it was open."""
+        if self.socket.connected or self.socket.gone:
+            self._namespace.leave(self.socket, reason)
+        else:
+            self._namespace.turn_away(self.socket)
 
     def violated(self, error: ProtocolError | WsException) -> None:
         """The client sent what is no message: tell it what was expected; the connection lives."""

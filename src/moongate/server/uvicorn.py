@@ -34,6 +34,9 @@ __all__ = ["Served", "create_server", "run"]
 
 _LOGGER = logging.getLogger("moongate.server")
 
+_ABNORMAL_CLOSURE = 1006
+"""A close code (RFC 6455 section 7.4.1)."""
+
 _GOING_AWAY = 1001
 _KEY_LENGTH = 16
 _STARTUP_FAILED = 3
@@ -162,7 +165,9 @@ class _Entry(asyncio.Protocol):
 
     def _switch(self, request: Request, accepted: Accepted, key: bytes) -> None:
         """Let picows serve the connection from now on, if it is still there."""
-        if not self._stream.is_closing():
+        if self._stream.is_closing():
+            accepted.receiver.on_closed(_ABNORMAL_CLOSURE, "")
+        else:
             self._stream.set_protocol(self._open(request, accepted, key))
 
     def _open(self, request: Request, accepted: Accepted, key: bytes) -> _Connection:

@@ -52,11 +52,18 @@ class Bucket:
 
     def take(self, now: float) -> float:
         """Take a token at the time *now*; return 0, or in how many seconds there will be one."""
-        wait = self.wait(now)
-        if wait == 0:
-            self._level = self.level(now) - 1.0
-            self._time = max(self._time, now)
-        return wait
+        passed, level = now - self._time, self._level
+        if passed > 0:  # as in `level`, for every message
+            level += passed * self._rate
+            level = min(level, self._size)
+        if level < 1.0:
+            wait = (1.0 - level) / self._rate
+            if wait > _ROUNDING:
+                return wait
+        self._level = level - 1.0
+        if passed > 0:
+            self._time = now
+        return 0.0
 
     def wait(self, now: float) -> float:
         """Return in how many seconds there is a token, 0 if there is one at the time *now*."""
@@ -100,8 +107,7 @@ class LocalStore:
         """Take a token of each bucket, or none at all; return 0, or in how many seconds all of them will have one."""
         now = self._clock()
         if len(claims) == 1:  # most have one limit
-            ((key, limit),) = claims
-            bucket = self._buckets.get(key)
+            bucket = self._buckets.get(claims[0][0])
             if bucket is not None:
                 return bucket.take(now)
         return self._take_all(claims, now)

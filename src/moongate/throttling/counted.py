@@ -1,6 +1,6 @@
 """Whose bucket a message or a connect is counted in."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from socket import AF_INET6, inet_ntoa, inet_pton
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,15 @@ _NETWORK = 8
 _MAPPED = bytes(10) + b"\xff\xff"
 """How an IPv4 address begins on a socket that takes both (RFC 4291 section 2.5.5.2)."""
 
+_PLACES = ("user", "claims", "claims_subject")
+"""Where `client.data` may say who a client is: kept there by the application, or by a JwtGuard."""
+
 _NAMES = ("sub", "id")
+
+_IDENTITIES = (str, int, bytes, UUID)
+"""What is the same for all clients of a user, as an object of the user's need not be."""
+
+_NOBODY: frozenset[object] = frozenset({"", b""})
 
 
 def counted_by(limit: Limit) -> Callable[[ExecutionContext], Hashable]:
@@ -52,8 +60,8 @@ def _user(context: ExecutionContext) -> Hashable:
     The kinds are told apart, so that nobody calls themself as another's client is called.
     """
     data = context.client.data
-    for key in ("user", "claims", "claims_subject"):
-        user = _name_of(data.get(key))
+    for place in _PLACES:
+        user = _name_of(data.get(place))
         if user is not None:
             return ("user", user)
     return ("client", context.client.id)
@@ -61,10 +69,12 @@ def _user(context: ExecutionContext) -> Hashable:
 
 def _name_of(user: Any) -> Hashable:
     """Return what tells a user from others and is the same for all clients of theirs; None if nothing is known."""
-    if isinstance(user, str | int | bytes | UUID):
-        return None if user in {"", b""} else user
+    if user is None:
+        return None
+    if isinstance(user, _IDENTITIES):
+        return user if user not in _NOBODY else None
     for name in _NAMES:
-        value = user.get(name) if isinstance(user, Mapping) else getattr(user, name, None)
-        if isinstance(value, str | int | bytes | UUID) and value not in {"", b""}:
+        value = user.get(name) if isinstance(user, dict) else getattr(user, name, None)
+        if isinstance(value, _IDENTITIES) and value not in _NOBODY:
             return value
     return None

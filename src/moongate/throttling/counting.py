@@ -54,20 +54,28 @@ def rule_of(
     return Rule(name, tuple(counted["message"]), tuple(counted["connect"]), abuse)
 
 
-def _abuse(disconnect_after: object, window: float, declared_by: str) -> Limit | None:
+def _abuse(disconnect_after: int | None, window: float, declared_by: str) -> Limit | None:
     if disconnect_after is None:
         return None
-    if not isinstance(disconnect_after, int) or isinstance(disconnect_after, bool) or disconnect_after < 1:
+    if not _is_count(disconnect_after):
         raise ConfigurationError(
             f"expected a whole number above 0 as disconnect_after, got {disconnect_after!r}",
             where=declared_by,
             mend="Write disconnect_after=10, or leave it out.",
         )
-    if not isinstance(window, int | float) or isinstance(window, bool) or not 0 < window < math.inf:
+    if not _is_time(window):
         raise ConfigurationError(
             f"expected seconds above 0 as window, got {window!r}", where=declared_by, mend="Write window=60."
         )
     return Limit(disconnect_after, per=window)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 class Counter:

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import sys
 from collections.abc import Callable, Hashable
 from typing import Literal, TypeAlias
 
@@ -54,9 +55,7 @@ class Limit(msgspec.Struct, frozen=True):
         if inspect.iscoroutinefunction(self.by):
             raise _wrong("nobody would wait for an `async def` as by", "Write `def`: it says who is counted at once.")
         if self.on not in ("message", "connect"):  # may be unhashable
-            raise _wrong(
-                f"expected 'message' or 'connect' as on, got {self.on!r}", "Write on='connect', or leave it out."
-            )
+            raise _wrong(f"expected 'message' or 'connect' as on, got {self.on!r}", "Write on='connect' or nothing.")
         if self.on == "connect" and self.per_event:
             raise _wrong("a client that connects sends no event yet", "Leave out per_event, or on='connect'.")
         if self.on == "connect" and self.by == "client":
@@ -77,7 +76,7 @@ class Limit(msgspec.Struct, frozen=True):
 
 
 def _is_positive(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= sys.float_info.max
 
 
 def _wrong(problem: str, mend: str) -> ConfigurationError:

@@ -220,7 +220,11 @@ async def serve_websocket(acceptor: Acceptor, request: Request, scope: Scope, re
         await _refuse(refusal, scope, send)
         return
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in accepted.headers]
-    await send({"type": "websocket.accept", "subprotocol": accepted.subprotocol, "headers": headers})
+    try:
+        await send({"type": "websocket.accept", "subprotocol": accepted.subprotocol, "headers": headers})
+    except BaseException:
+        accepted.receiver.on_closed(_ABNORMAL_CLOSURE, "")
+        raise
     await AsgiTransport(accepted.receiver, send, acceptor.cork, acceptor.settings).run(receive)
 
 

@@ -86,7 +86,10 @@ class Receiver(Protocol):
         """The peer answered a ping of ours."""
 
     def on_closed(self, code: int, reason: str) -> None:
-        """The connection is gone; `code` is 1006 if there was no closing handshake. Called once, after all else."""
+        """The connection is gone; `code` is 1006 if there was no closing handshake.
+
+        Called once, after all else; alone if the peer was accepted and is gone before the connection was open.
+        """
 
 
 class Request:
