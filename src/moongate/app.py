@@ -120,6 +120,11 @@ class Moongate:
         self._state: dict[str, Any] = {}
 
     @property
+    def parser(self) -> Parser | None:
+        """What reads and writes the packets of Socket.IO clients; None if it is the default one."""
+        return self._router.runtime.parser
+
+    @property
     def cork(self) -> Cork:
         """What joins the writes of all connections, for the server's transports."""
         return self._router.runtime.cork

@@ -12,6 +12,7 @@ from moongate import (
     ExecutionContext,
     Module,
     Moongate,
+    MsgpackParser,
     Namespace,
     Settings,
     Socket,
@@ -297,3 +298,9 @@ async def test_an_application_that_cannot_start_says_why():
     with pytest.raises(RuntimeError, match="no database"):
         async with TestApp(Module(providers=[Broken])(type("BrokenModule", (), {}))):
             pytest.fail("it has started")
+
+
+async def test_clients_in_memory_speak_the_default_parser():
+    async with TestApp(ChatModule, parser=MsgpackParser()) as app:
+        with pytest.raises(ConfigurationError, match="speak Socket.IO's default parser"):
+            await app.connect("/chat")

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from moongate.app import Moongate
 from moongate.di.module import AnyModule
+from moongate.errors import ConfigurationError
 from moongate.namespace.namespace import Namespace
 from moongate.testing.client import BareClient, SocketIoClient, refusal_of
 from moongate.testing.clock import Clock
@@ -110,6 +111,12 @@ class TestApp:
         """
         settings = self.app.settings
         if protocol == "socketio":
+            if self.app.parser is not None:
+                raise ConfigurationError(
+                    f"clients in memory speak Socket.IO's default parser, and the application {type(self.app.parser)}",
+                    where="TestApp.connect",
+                    mend="Test it with official clients and a LiveServer, or without parser=...",
+                )
             wire = SocketIoWire(settings)
             path, parameters = f"{settings.socketio_path}/", {"EIO": "4", "transport": "websocket", **(query or {})}
             await self._open(wire, _request(path, parameters, headers, address))
