@@ -302,5 +302,5 @@ async def test_an_application_that_cannot_start_says_why():
 
 async def test_clients_in_memory_speak_the_default_parser():
     async with TestApp(ChatModule, parser=MsgpackParser()) as app:
-        with pytest.raises(ConfigurationError, match="speak Socket.IO's default parser"):
+        with pytest.raises(ConfigurationError, match=r"speak Socket\.IO's default parser"):
             await app.connect("/chat")

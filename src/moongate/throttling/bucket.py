@@ -55,7 +55,8 @@ class Bucket:
         passed, level = now - self._time, self._level
         if passed > 0:  # as in `level`, for every message
             level += passed * self._rate
-            level = min(level, self._size)
+            if level > self._size:  # noqa: PLR1730  # a call of min takes as long as all the rest
+                level = self._size
         if level < 1.0:
             wait = (1.0 - level) / self._rate
             if wait > _ROUNDING:

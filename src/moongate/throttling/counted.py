@@ -57,13 +57,13 @@ def _network(context: ExecutionContext) -> Hashable:
 def _user(context: ExecutionContext) -> Hashable:
     """Return who a client is: what the application has kept of it, or the client itself.
 
-    The kinds are told apart, so that nobody calls themself as another's client is called.
+    The two are told apart, so that nobody calls themself as another's client is called.
     """
     data = context.client.data
     for place in _PLACES:
         user = _name_of(data.get(place))
         if user is not None:
-            return ("user", user)
+            return user
     return ("client", context.client.id)
 
 
