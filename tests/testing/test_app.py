@@ -11,6 +11,7 @@ from moongate import (
     ConfigurationError,
     ExecutionContext,
     Module,
+    ModuleError,
     Moongate,
     MsgpackParser,
     Namespace,
@@ -304,3 +305,8 @@ async def test_clients_in_memory_speak_the_default_parser():
     async with TestApp(ChatModule, parser=MsgpackParser()) as app:
         with pytest.raises(ConfigurationError, match=r"speak Socket\.IO's default parser"):
             await app.connect("/chat")
+
+
+def test_what_replaces_nothing_is_an_error():
+    with pytest.raises(ModuleError, match="nothing provides FakeMail, so there is nothing to replace"):
+        TestApp(ChatModule, overrides={FakeMail: FakeMail()})

@@ -126,3 +126,13 @@ def test_there_is_an_end_to_how_many_there_are():
 def test_a_store_is_checked(wrong: Any):
     with pytest.raises(ConfigurationError, match="expected a whole number above 0 as max_buckets"):
         LocalStore(max_buckets=wrong)
+
+
+def test_there_is_room_where_a_bucket_behind_others_is_full():
+    clock = Clock()
+    store = LocalStore(clock=clock, max_buckets=10)
+    for number in range(10):
+        store.take([((number,), Limit(1, per=1 if number == 9 else 3600))])
+    clock.now += 1
+    assert store.take([(("new",), Limit(1, per=3600))]) == 0
+    assert len(store) == 10

@@ -91,8 +91,20 @@ class Graph:
                 self._provide_implicitly(node.module, needed, overrides)
         for needed in implicit_root:
             self._provide_implicitly(root, needed, overrides)
+        self._check_overrides(overrides)
         for node in self.providers:
             self._trace(node, ())
+
+    def _check_overrides(self, overrides: Mapping[Token, Any]) -> None:
+        """Refuse what replaces nothing: a test that believes so would test something else."""
+        known = {node.token.token if isinstance(node.token, Numbered) else node.token for node in self.providers}
+        for token in overrides:
+            if token not in known:
+                raise ModuleError(
+                    f"nothing provides {token_name(token)}, so there is nothing to replace",
+                    where="overrides",
+                    mend="Name the token of a provider: its class, or what stands in Inject(...) and `provide`.",
+                )
 
     def scope_of(self, node: Node) -> Scope:
         """Return how long a provider lives."""

@@ -1,12 +1,13 @@
 """One message of a client, from its handlers to its answer: whatever happens, the answer is given once."""
 
 import inspect
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 
 from moongate.errors import ProtocolError, WsException
+from moongate.namespace.arguments import decode_arguments
 from moongate.namespace.cancellation import NO_FAILURES, reraise_cancellation
 from moongate.namespace.handlers import Invoke
 from moongate.namespace.socket import Socket
@@ -127,8 +128,10 @@ def _general(handler: CompiledHandler) -> Invoke:
     return invoke
 
 
-async def _settle(handler: CompiledHandler, socket: Socket, packet: Packet, result: Any) -> None:
-    """Wait for the result, then answer."""
+async def _settle(
+    handler: CompiledHandler, socket: Socket, packet: Packet, result: Awaitable[Any], *, is_alone: bool = True
+) -> None:
+    """Wait for the result, then answer; not if another handler of the event has, unless it *is_alone*."""
     try:
         value = await result
     except ProtocolError as error:
@@ -142,7 +145,8 @@ async def _settle(handler: CompiledHandler, socket: Socket, packet: Packet, resu
             await rest
         reraise_cancellation(error)
         return
-    rest = _answer(handler, socket, packet, value)
+    answer = _answer if is_alone else _answer_among_others
+    rest = answer(handler, socket, packet, value)
     if rest is not None:
         await rest
 
@@ -218,31 +222,24 @@ def _several(handlers: Sequence[CompiledHandler]) -> Invoke:
     acknowledges = not any(handler.answers_itself for handler in handlers)
 
     async def invoke(socket: Socket, packet: Packet) -> None:
+        try:
+            decode_arguments(packet)  # before any handler runs, since one that asks for nothing would not find out
+        except ProtocolError as error:
+            socket.violated(error)
+            return
         for handler in handlers:
-            try:
-                result = handler.call(socket, packet)
-                if hasattr(result, "__await__"):
-                    result = await result
-            except ProtocolError as error:
-                socket.violated(error)
-                return
-            except NO_FAILURES:
-                raise
-            except BaseException as error:  # noqa: BLE001  # told to the client and logged
-                rest = _fail(handler, socket, packet, error)
-                if rest is not None:
-                    await rest
-                reraise_cancellation(error)
-                continue
-            rest = _answer_among_others(handler, socket, packet, result)
-            if rest is not None:
-                await rest
+            await _settle(handler, socket, packet, _called(handler, socket, packet), is_alone=False)
         if acknowledges and not shared_ack(socket, packet).answered:
             rest = handlers[0].replier.reply(socket, packet, None)
             if rest is not None:
                 await rest
 
     return invoke
+
+
+async def _called(handler: CompiledHandler, socket: Socket, packet: Packet) -> Any:
+    result = handler.call(socket, packet)
+    return await result if hasattr(result, "__await__") else result
 
 
 def _answer_among_others(handler: CompiledHandler, socket: Socket, packet: Packet, result: Any) -> Rest:
