@@ -1,5 +1,6 @@
 """Which tokens are good, and which are not."""
 
+import base64
 import hashlib
 import hmac
 import time
@@ -145,7 +146,12 @@ async def test_a_critical_header_is_refused_though_the_signature_is_good():
     assert await refusal(Jwt(key=SECRET, algorithms=["HS256"]), shown) == "invalid token"
 
 
-@pytest.mark.parametrize("shown", ["", ".", "..", "a.b.c", "a" * 20_000, token() + ".x", token()[:-5], "\x00", "ü.ü.ü"])
+NESTED = base64.urlsafe_b64encode(b"[" * 9000).rstrip(b"=").decode() + ".e30.x"
+
+
+@pytest.mark.parametrize(
+    "shown", ["", ".", "..", "a.b.c", "a" * 20_000, token() + ".x", token()[:-5], "\x00", "ü.ü.ü", NESTED]
+)
 async def test_what_is_no_token(shown: str):
     assert await refusal(Jwt(key=SECRET, algorithms=["HS256"]), shown) == "invalid token"
 

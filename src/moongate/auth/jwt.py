@@ -114,7 +114,7 @@ class Jwt:
             raise TokenRefused("expired token") from None
         except self._jwt.ImmatureSignatureError:
             raise TokenRefused("token not valid yet") from None
-        except (self._jwt.PyJWTError, msgspec.ValidationError) as error:
+        except (self._jwt.PyJWTError, msgspec.ValidationError, ValueError, OverflowError, RecursionError) as error:
             _LOGGER.info("a token was refused: %s", error)
             raise TokenRefused("invalid token") from None
         expires = payload.get("exp")
