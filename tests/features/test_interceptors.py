@@ -25,6 +25,7 @@ from tests.support.node import Node
 pytestmark = pytest.mark.anyio
 
 log: list[str] = []
+kept: list[Any] = []
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +80,12 @@ async def item_by_item(context: ExecutionContext, call_next: NextHandler) -> Asy
             yield item * 10
 
 
+async def keeping(context: ExecutionContext, call_next: NextHandler) -> AsyncIterator[Any]:
+    kept.append(await call_next())  # what is referred to is not closed by being forgotten
+    async for item in kept[-1]:
+        yield item
+
+
 def at_once(context: ExecutionContext, call_next: NextHandler) -> Any:
     return WsResponse("instead", context.args[0])
 
@@ -120,6 +127,15 @@ class Gateway:
             for number in range(count):
                 yield number
             await asyncio.sleep(0 if count < 100 else 60)
+        finally:
+            self.closed = True
+
+    @UseInterceptors(keeping)
+    @SubscribeMessage("endless")
+    async def endless(self) -> AsyncIterator[int]:
+        try:
+            for number in range(10**9):
+                yield number
         finally:
             self.closed = True
 
@@ -188,9 +204,12 @@ async def test_a_stream_item_by_item():
 
 def test_who_leaves_ends_the_handlers_own_stream(serve: Serve, node: Node):
     server = serve(Prefix, Gateway)
-    node.run(server, 'const s = await connect(); s.emit("stream", 100); await next(s, "stream"); s.disconnect()')
     gateway = server.app.get(Gateway)
-    server.until(lambda: gateway.closed)
+    for event in ('"stream", 100', '"endless"'):
+        gateway.closed = False
+        name = event.partition(",")[0]
+        node.run(server, f"const s = await connect(); s.emit({event}); await next(s, {name}); s.disconnect()")
+        server.until(lambda: gateway.closed)
 
 
 async def test_of_several_handlers_each_has_its_own():

@@ -76,12 +76,11 @@ def is_stream(result: object) -> bool:
 class ManagedStream:
     """What is sent item by item, together with what has to be let go of when it ends, whether it has begun or not."""
 
-    __slots__ = ("_closed", "_context", "_items", "_source")
+    __slots__ = ("_closed", "_context", "_items")
 
-    def __init__(self, items: Any, source: Any, context: ExecutionContext) -> None:
+    def __init__(self, items: Any, context: ExecutionContext) -> None:
         self._items = items  # as interceptors have made it
-        self._source = source  # what the handler itself yields, if there are interceptors
-        self._context = context
+        self._context = context  # which knows what the handler itself yields, once it was called
         self._closed = False
 
     def __aiter__(self) -> AsyncIterator[Any]:
@@ -99,7 +98,7 @@ class ManagedStream:
         self._closed = True
         try:
             await close_stream(self._items)
-            await close_stream(self._source)
+            await close_stream(self._context.stream)
         finally:
             await self._context.close()
 

@@ -159,7 +159,7 @@ def _surrounded(call: Call, declaration: Declaration, providers: Providers) -> C
                 await context.close()
             raise
         if (context.is_open or interceptors) and is_stream(result):
-            return ManagedStream(result, context.stream, context)
+            return ManagedStream(result, context)
         if context.is_open:
             await context.close()
         return result
