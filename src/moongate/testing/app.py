@@ -8,13 +8,13 @@ from urllib.parse import urlencode
 
 from moongate.app import Moongate
 from moongate.di.module import AnyModule
-from moongate.errors import ConfigurationError
 from moongate.namespace.namespace import Namespace
 from moongate.testing.client import BareClient, SocketIoClient, refusal_of
 from moongate.testing.clock import Clock
-from moongate.testing.wires import BareWire, SocketIoWire
+from moongate.testing.wires import BareWire, SocketIoWire, Wire
 from moongate.transport.base import Accepted, Refused, Request
 from moongate.transport.memory import MemoryTransport
+from moongate.wire.message import MessageCodec
 
 __all__ = ["TestApp"]
 
@@ -40,6 +40,7 @@ class TestApp:
         else:
             self.app = Moongate(module, overrides=overrides, **options)
         self._clock: Clock | None = None
+        self._wires: list[Wire] = []
 
     async def __aenter__(self) -> Self:
         await self.app.start()
@@ -53,6 +54,9 @@ class TestApp:
         finally:
             if self._clock is not None:
                 self._clock.restore()
+        failure = next((wire.failure for wire in self._wires if wire.failure is not None), None)
+        if failure is not None and error is None:
+            raise failure
 
     @property
     def time(self) -> Clock:
@@ -93,6 +97,7 @@ class TestApp:
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
         address: str = "127.0.0.1",
+        codec: MessageCodec | None = None,
     ) -> BareClient: ...
     async def connect(
         self,
@@ -103,35 +108,35 @@ class TestApp:
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
         address: str = "127.0.0.1",
+        codec: MessageCodec | None = None,
     ) -> SocketIoClient | BareClient:
         """Return a client that is in *namespace*; raises ConnectRefused if it is not let in.
 
         *auth* is what Socket.IO clients send along, *headers* and *query* are of the request, *address* is where it
-        comes from.
+        comes from. Socket.IO clients speak the application's parser, bare clients *codec*: JSON if it is None.
         """
-        settings = self.app.settings
         if protocol == "socketio":
-            if self.app.parser is not None:
-                raise ConfigurationError(
-                    f"clients in memory speak Socket.IO's default parser, and the application {type(self.app.parser)}",
-                    where="TestApp.connect",
-                    mend="Test it with official clients and a LiveServer, or without parser=...",
-                )
-            wire = SocketIoWire(settings)
-            path, parameters = f"{settings.socketio_path}/", {"EIO": "4", "transport": "websocket", **(query or {})}
-            await self._open(wire, _request(path, parameters, headers, address))
-            return await SocketIoClient.enter(wire, namespace, auth)
-        path = settings.websocket_path + (namespace if namespace != "/" else "")
-        request = _request(path, dict(query or {}), headers, address)
-        accepted = await self._accept(request)
-        bare = BareWire(settings, accepted.subprotocol)
-        client = BareClient(bare, namespace)
-        bare.member = client
-        self._connect(bare, accepted)
+            return await self._connect_socketio(namespace, auth, headers, query or {}, address)
+        path = self.app.settings.websocket_path + (namespace if namespace != "/" else "")
+        accepted = await self._accept(_request(path, query or {}, headers, address))
+        wire = BareWire(self.app.settings, accepted.subprotocol, codec)
+        client = BareClient(wire, namespace)
+        wire.member = client
+        self._open(wire, accepted)
         return client
 
-    async def _open(self, wire: SocketIoWire, request: Request) -> None:
-        self._connect(wire, await self._accept(request))
+    async def _connect_socketio(
+        self, namespace: str, auth: Any, headers: Mapping[str, str] | None, query: Mapping[str, str], address: str
+    ) -> SocketIoClient:
+        wire = SocketIoWire(self.app.settings, self.app.parser)
+        parameters = {"EIO": "4", "transport": "websocket", **query}
+        request = _request(f"{self.app.settings.socketio_path}/", parameters, headers, address)
+        self._open(wire, await self._accept(request))
+        try:
+            return await SocketIoClient.enter(wire, namespace, auth)
+        except BaseException:
+            wire.drop()  # nobody has it
+            raise
 
     async def _accept(self, request: Request) -> Accepted:
         try:
@@ -140,8 +145,9 @@ class TestApp:
         except Refused as refused:
             raise refusal_of(refused.body, refused.status) from refused
 
-    def _connect(self, wire: Any, accepted: Accepted) -> None:
+    def _open(self, wire: SocketIoWire | BareWire, accepted: Accepted) -> None:
         wire.transport = MemoryTransport(accepted.receiver, self.app.cork, wire)
+        self._wires.append(wire)
         accepted.receiver.on_open(wire.transport)
 
 

@@ -1,7 +1,8 @@
 """Clients in the process of the server: they speak the real protocols to the real engine, without a network."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -28,7 +29,11 @@ class ConnectRefused(MoongateError):
 
 
 class Client:
-    """One client in one namespace. Whatever it waits for, it waits *timeout* seconds at most, a second if not said."""
+    """One client in one namespace. Whatever it waits for, it waits *timeout* seconds at most, a second if not said.
+
+    The seconds are those of the event loop, which a Clock moves. What fails at the client's side, as a function given
+    to `answer`, is raised by what waits at the moment, or waits next, or else at the end of the application.
+    """
 
     def __init__(self, wire: Wire, namespace: str) -> None:
         self.namespace: str = namespace
@@ -36,6 +41,7 @@ class Client:
         self._mailbox = Mailbox()
         self._answers: dict[int, asyncio.Future[list[Any]]] = {}
         self._answering: dict[str, Callable[..., Any]] = {}
+        self._running: set[asyncio.Task[None]] = set()  # asynchronous functions that answer
         self._next_id = 0
         self._reason: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -50,7 +56,7 @@ class Client:
         return self._mailbox.waiting
 
     async def emit(self, event: str, *arguments: Any) -> None:
-        """Send an event."""
+        """Send an event; it is lost if the client has left."""
         self._wire.emit(self.namespace, event, arguments, None)
         await asyncio.sleep(0)
 
@@ -59,6 +65,7 @@ class Client:
 
         Raises TimeoutError.
         """
+        self._raise_failure()
         self._next_id += 1
         number = self._next_id
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
@@ -83,6 +90,7 @@ class Client:
 
         Raises TimeoutError, which says what came instead.
         """
+        self._raise_failure()
         return await self._mailbox.take(event, timeout)
 
     async def exception(self, *, timeout: float = 1.0) -> dict[str, Any]:
@@ -91,13 +99,17 @@ class Client:
         return error
 
     def answer(self, event: str, function: Callable[..., Any]) -> None:
-        """Answer each *event* that asks for it with what *function* returns of its arguments."""
+        """Answer each *event* that asks for it with what *function*, asynchronous or not, returns of its arguments."""
         self._answering[event] = function
 
     async def disconnected(self, *, timeout: float = 1.0) -> str:
         """Return why it is not connected any more, once it is not; raises TimeoutError."""
-        async with asyncio.timeout(timeout):
-            return await asyncio.shield(self._reason)
+        self._raise_failure()
+        try:
+            async with asyncio.timeout(timeout):
+                return await asyncio.shield(self._reason)
+        except TimeoutError:
+            raise TimeoutError(f"still connected after {timeout:g} s; {self._mailbox.describe()}") from None
 
     async def disconnect(self) -> None:
         """Leave."""
@@ -118,9 +130,30 @@ class Client:
     def on_event(self, event: str, arguments: Sequence[Any], ack_id: int | None) -> None:
         """The server has sent an event."""
         if ack_id is not None and event in self._answering:
-            value = self._answering[event](*arguments)
-            self._wire.acknowledge(self.namespace, ack_id, () if value is None else (value,))
+            self._answer(self._answering[event], arguments, ack_id)
         self._mailbox.put(event, single(list(arguments)))
+
+    def _answer(self, function: Callable[..., Any], arguments: Sequence[Any], ack_id: int) -> None:
+        try:
+            value = function(*arguments)
+            if not inspect.isawaitable(value):
+                self._acknowledge(ack_id, value)
+                return
+        except Exception as error:  # noqa: BLE001  # handed to the test
+            self.on_failure(error)
+            return
+        task = asyncio.ensure_future(self._answer_later(value, ack_id))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _answer_later(self, pending: Awaitable[Any], ack_id: int) -> None:
+        try:
+            self._acknowledge(ack_id, await pending)
+        except Exception as error:  # noqa: BLE001  # handed to the test
+            self.on_failure(error)
+
+    def _acknowledge(self, ack_id: int, value: Any) -> None:
+        self._wire.acknowledge(self.namespace, ack_id, () if value is None else (value,))
 
     def on_answer(self, ack_id: int, arguments: list[Any]) -> None:
         """The server has answered."""
@@ -132,6 +165,23 @@ class Client:
         """It is in the namespace no more."""
         if not self._reason.done():
             self._reason.set_result(reason)
+            self._mailbox.fate = reason
+
+    def on_failure(self, error: Exception) -> None:
+        """Something failed at the client's side: raise it where the test will see it."""
+        waiting = [future for future in self._waiting() if not future.done()]
+        for future in waiting:
+            future.set_exception(error)
+        if not waiting:
+            self._wire.failure = self._wire.failure or error
+
+    def _waiting(self) -> list[asyncio.Future[Any]]:
+        return [*self._answers.values(), *self._mailbox.takers]
+
+    def _raise_failure(self) -> None:
+        failure, self._wire.failure = self._wire.failure, None
+        if failure is not None:
+            raise failure
 
 
 class SocketIoClient(Client):
@@ -149,8 +199,11 @@ class SocketIoClient(Client):
         client = cls(wire, namespace)
         wire.members[namespace] = client
         wire.join(namespace, auth)
-        async with asyncio.timeout(timeout):
-            client.id = await client._entered
+        try:
+            async with asyncio.timeout(timeout):
+                client.id = await client._entered
+        except TimeoutError:
+            raise TimeoutError(f"the server has not said within {timeout:g} s who may come into {namespace}") from None
         return client
 
     async def connect(self, namespace: str, *, auth: Any = None) -> "SocketIoClient":
@@ -162,11 +215,15 @@ class SocketIoClient(Client):
         if not self._entered.done():
             self._entered.set_result(sid)
 
-    def on_refused(self, error: dict[str, Any]) -> None:
-        """The server has not let it in."""
+    def on_refused(self, error: Any) -> None:
+        """The server has not let it in; a parser may say why in a mere text."""
+        told = error if isinstance(error, dict) else {"message": error}
         self.on_left("refused")
         if not self._entered.done():
-            self._entered.set_exception(ConnectRefused(error.get("message", ""), error.get("data")))
+            self._entered.set_exception(ConnectRefused(str(told.get("message", "")), told.get("data")))
+
+    def _waiting(self) -> list[asyncio.Future[Any]]:
+        return [*super()._waiting(), self._entered]
 
 
 class BareClient(Client):

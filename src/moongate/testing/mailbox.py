@@ -5,11 +5,15 @@ from typing import Any
 
 __all__ = ["Mailbox"]
 
+_DESCRIBED = 10
+"""How many events the text of an error names."""
+
 
 class Mailbox:
     """Keeps events until they are asked for, each under its name, in the order in which they came."""
 
     def __init__(self) -> None:
+        self.fate: str | None = None  # why nothing can come any more
         self.waiting: list[tuple[str, Any]] = []
         self._takers: list[tuple[str, asyncio.Future[Any]]] = []
 
@@ -21,6 +25,11 @@ class Mailbox:
                 taker.set_result(data)
                 return
         self.waiting.append((event, data))
+
+    @property
+    def takers(self) -> list[asyncio.Future[Any]]:
+        """What waits for an event."""
+        return [taker for _, taker in self._takers]
 
     async def take(self, event: str, timeout: float) -> Any:
         """Return the data of the next *event*; raises TimeoutError, which says what came instead."""
@@ -41,7 +50,9 @@ class Mailbox:
                 self._takers.remove(entry)
 
     def describe(self) -> str:
-        """Return what came and was not asked for, for an error."""
-        if not self.waiting:
-            return "nothing else came"
-        return "what came: " + ", ".join(f"{event} {data!r:.80}" for event, data in self.waiting[:10])
+        """Return what came and was not asked for, and whether anything can still come, for an error."""
+        came = ", ".join(f"{event} {data!r:.80}" for event, data in self.waiting[:_DESCRIBED])
+        more = len(self.waiting) - _DESCRIBED
+        text = f"what came: {came}" if came else "nothing else came"
+        text += f" and {more} more" if more > 0 else ""
+        return text if self.fate is None else f"{text}; the client has left: {self.fate}"

@@ -1,7 +1,9 @@
 """WebSocket connections within the process: what a transport sends is handed to the peer, without a network."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
 from moongate.config import TransportName
@@ -30,7 +32,7 @@ class MemoryPeer(Protocol):
 class MemoryTransport:
     """One connection. As with a real one, what is sent leaves at the end of the event loop's turn, in order."""
 
-    __slots__ = ("_closed", "_cork", "_inbox", "_peer", "_pending", "paused", "receiver")
+    __slots__ = ("_closed", "_cork", "_kept", "_peer", "_pending", "paused", "receiver")
 
     name: TransportName = "websocket"
 
@@ -40,7 +42,7 @@ class MemoryTransport:
         self._cork = cork
         self._peer = peer
         self._pending: list[tuple[bool, bytes]] = []  # what leaves at the end of the turn: text or binary, and the data
-        self._inbox: list[tuple[bool, bytes]] = []  # what came while nothing was read
+        self._kept: deque[Callable[[], None]] = deque()  # what came while nothing was read
         self._closed = False
 
     @property
@@ -95,27 +97,41 @@ class MemoryTransport:
         asyncio.get_running_loop().call_soon(self._take_kept)
 
     def _take_kept(self) -> None:
-        while self._inbox and not self.paused and not self._closed:
-            is_text, data = self._inbox.pop(0)
-            self._hand_over(data, is_text=is_text)
+        while self._kept and not self.paused:
+            self._kept.popleft()()
 
     def take(self, data: bytes, *, is_text: bool) -> None:
         """Take a message of the peer."""
-        if self.paused or self._inbox:
-            self._inbox.append((is_text, data))
-        elif not self._closed:
+        if self.paused or self._kept:
+            self._kept.append(partial(self._hand_over, data, is_text=is_text))
+        else:
             self._hand_over(data, is_text=is_text)
 
     def _hand_over(self, data: bytes, *, is_text: bool) -> None:
+        if self._closed:
+            return
         if is_text:
             self.receiver.on_text(data)
         else:
             self.receiver.on_bytes(data)
 
-    def pong(self) -> None:
+    def take_pong(self) -> None:
         """Take the peer's answer to a ping."""
-        if not self._closed and not self.paused:
+        self._in_turn(self._pong)
+
+    def _pong(self) -> None:
+        if not self._closed:
             self.receiver.on_pong()
+
+    def take_close(self, code: int) -> None:
+        """Take the peer's closing handshake, behind all that it has sent."""
+        self._in_turn(partial(self.break_off, code))
+
+    def _in_turn(self, action: Callable[[], None]) -> None:
+        if self.paused or self._kept:
+            self._kept.append(action)
+        else:
+            action()
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Send what is waiting, then close."""
@@ -123,12 +139,14 @@ class MemoryTransport:
             return
         self.flush()
         self._closed = True
+        self._kept.clear()
         self._peer.on_closed(code, reason)
         asyncio.get_running_loop().call_soon(self.receiver.on_closed, code, reason)
 
     def break_off(self, code: int = _ABNORMAL_CLOSURE) -> None:
-        """The peer is gone, without a closing handshake unless *code* says otherwise."""
+        """The peer is gone at once, without a closing handshake unless *code* says otherwise."""
         if not self._closed:
             self._closed = True
             self._pending.clear()
+            self._kept.clear()
             self.receiver.on_closed(code, "")
