@@ -1,9 +1,11 @@
 """Keys that an issuer publishes, by HTTP on this machine."""
 
 import asyncio
+import contextlib
 import json
 import threading
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -12,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from moongate import ConfigurationError
 from moongate.auth import Jwks, Jwt, TokenRefused
+from moongate.auth.jwks import _fetch_in_thread
 from tests.auth.tokens import EC, ED, RSA, SECRET, jwk, token
 
 pytestmark = pytest.mark.anyio
@@ -86,13 +89,29 @@ async def test_the_key_that_the_token_names(issuer: Issuer):
     assert await subject(checker, EC, "ES256", {"kid": "two"}) == "alice"
     assert await subject(checker, ED, "EdDSA", {"kid": "three"}) == "alice"
     assert await subject(checker, RSA, "RS256", {"kid": "two"}) == "invalid token"
-    assert await subject(checker, RSA, "RS256") == "invalid token"
     assert issuer.requests == 1
 
 
-async def test_the_only_key_need_not_be_named(issuer: Issuer):
-    issuer.publish(jwk(RSA, None, "RS256"))
-    assert await subject(Jwt(keys=Jwks(issuer.url), algorithms=["RS256"]), RSA, "RS256") == "alice"
+async def test_the_only_key_for_an_algorithm_need_not_be_named(issuer: Issuer):
+    issuer.publish(jwk(RSA, None, "RS256"), jwk(EC, "other", "ES256"))
+    checker = Jwt(keys=Jwks(issuer.url), algorithms=["RS256", "ES256"])
+    assert await subject(checker, RSA, "RS256") == "alice"
+    assert await subject(checker, EC, "ES256") == "alice"
+    assert await subject(checker, RSA, "RS256", {"kid": "other"}) == "invalid token"
+
+
+async def test_one_of_several_keys_has_to_be_named(issuer: Issuer):
+    issuer.publish(jwk(RSA, "one", "RS256"), jwk(rsa.generate_private_key(65537, 2048), "two", "RS256"))
+    checker = Jwt(keys=Jwks(issuer.url), algorithms=["RS256"])
+    assert await subject(checker, RSA, "RS256") == "invalid token"
+    assert await subject(checker, RSA, "RS256", {"kid": "one"}) == "alice"
+
+
+async def test_keys_of_one_name_are_told_apart_by_their_types(issuer: Issuer):
+    issuer.publish(jwk(RSA, "one", "RS256"), jwk(EC, "one", "ES256"))
+    checker = Jwt(keys=Jwks(issuer.url), algorithms=["RS256", "ES256"])
+    assert await subject(checker, RSA, "RS256", {"kid": "one"}) == "alice"
+    assert await subject(checker, EC, "ES256", {"kid": "one"}) == "alice"
 
 
 async def test_keys_change(issuer: Issuer):
@@ -155,7 +174,7 @@ async def test_an_issuer_that_sends_elsewhere_is_not_followed(issuer: Issuer):
     other.publish(jwk(RSA, "one", "RS256"))
     issuer.answer, issuer.location = (302, b""), other.url
     checker = Jwt(keys=Jwks(issuer.url), algorithms=["RS256"])
-    assert await subject(checker, RSA, "RS256", {"kid": "one"}) == "invalid token"
+    assert await subject(checker, RSA, "RS256", {"kid": "one"}) == "token cannot be checked now"
     assert other.requests == 0
     other.stop()
 
@@ -170,13 +189,110 @@ async def test_an_issuer_that_sends_elsewhere_is_not_followed(issuer: Issuer):
         {"kty": "RSA", "n": "AQAB", "e": "!", "kid": "one"},
         "no key",
     ],
-    ids=str,
+    ids=range(6),
 )
 async def test_published_keys_that_do_not_fit(issuer: Issuer, key: Any):
     issuer.publish(key, jwk(EC, "another", "ES256"))
     checker = Jwt(keys=Jwks(issuer.url), algorithms=["RS256", "ES256"])
     assert await subject(checker, RSA, "RS256", {"kid": "one"}) == "invalid token"
     assert await subject(checker, EC, "ES256", {"kid": "another"}) == "alice"
+
+
+class Slow:
+    """Gets the keys when it is told to."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, url: str) -> bytes:
+        self.requests += 1
+        self.asked.set()
+        await self.go_on.wait()
+        return json.dumps({"keys": [jwk(RSA, "one", "RS256")]}).encode()
+
+
+async def test_all_who_come_meanwhile_wait_for_one_request():
+    slow = Slow()
+    checker = Jwt(keys=Jwks("https://issuer.example/keys", fetch=slow), algorithms=["RS256"])
+    waiting = [asyncio.ensure_future(subject(checker, RSA, "RS256", {"kid": "one"})) for _ in range(50)]
+    await asyncio.wait_for(slow.asked.wait(), 5)
+    slow.go_on.set()
+    assert await asyncio.gather(*waiting) == ["alice"] * 50
+    assert slow.requests == 1
+
+
+async def test_a_client_that_leaves_does_not_take_the_keys_from_the_others():
+    slow = Slow()
+    checker = Jwt(keys=Jwks("https://issuer.example/keys", fetch=slow), algorithms=["RS256"])
+    leaving = asyncio.ensure_future(subject(checker, RSA, "RS256", {"kid": "one"}))
+    await asyncio.wait_for(slow.asked.wait(), 5)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    slow.go_on.set()
+    assert await subject(checker, RSA, "RS256", {"kid": "one"}) == "alice"
+    assert slow.requests == 1
+
+
+async def test_keys_that_do_not_come_in_time(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("moongate.auth.jwks._TIMEOUT", 0.05)
+    checker = Jwt(keys=Jwks("https://issuer.example/keys", fetch=Slow()), algorithms=["RS256"])
+    async with asyncio.timeout(5):
+        assert await subject(checker, RSA, "RS256", {"kid": "one"}) == "token cannot be checked now"
+
+
+async def test_an_issuer_that_is_not_there(issuer: Issuer):
+    issuer.stop()
+    checker = Jwt(keys=Jwks(issuer.url), algorithms=["RS256"])
+    assert await subject(checker, RSA, "RS256", {"kid": "one"}) == "token cannot be checked now"
+
+
+async def test_the_thread_of_an_issuer_that_drips_ends(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("moongate.auth.jwks._TIMEOUT", 0.3)
+    left = asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while not reader.at_eof():
+                writer.write(b" ")
+                await asyncio.sleep(0.02)
+            writer.close()
+            await writer.wait_closed()
+        left.set()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/keys"
+        with pytest.raises(ValueError, match="not all of them"):
+            await asyncio.wait_for(asyncio.to_thread(_fetch_in_thread, url), 5)
+        await asyncio.wait_for(left.wait(), 5)
+
+
+async def test_a_key_that_is_too_short_to_be_safe(issuer: Issuer):
+    short = rsa.generate_private_key(65537, 1024)  # noqa: S505  # that is what is tested
+    issuer.publish(jwk(short, "short", "RS256"), jwk(EC, "one", "ES256"))
+    checker = Jwt(keys=Jwks(issuer.url), algorithms=["RS256", "ES256"])
+    assert await subject(checker, EC, "ES256", {"kid": "one"}) == "alice"
+    with warnings.catch_warnings(action="ignore"):
+        shown = token(short, "RS256", {"kid": "short"})
+    with pytest.raises(TokenRefused, match="Unauthorized"):
+        await checker.verify(shown)
+
+
+class Own:
+    """A source of keys that does not look at the algorithm."""
+
+    async def find(self, header: Mapping[str, Any]) -> Any:
+        return RSA.public_key()
+
+
+async def test_a_source_of_ones_own_need_not_look_at_the_algorithm():
+    checker = Jwt(keys=Own(), algorithms=["RS256", "ES256", "EdDSA"])
+    assert await subject(checker, RSA, "RS256") == "alice"
+    assert await subject(checker, EC, "ES256") == "invalid token"
+    assert await subject(checker, ED, "EdDSA") == "invalid token"
 
 
 @pytest.mark.parametrize(

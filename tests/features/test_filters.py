@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from moongate import (
+    APP_FILTER,
     BaseExceptionFilter,
     Catch,
     ExecutionContext,
@@ -18,6 +19,7 @@ from moongate import (
     UseFilters,
     UseGuards,
     UseMiddleware,
+    ValueProvider,
     WebSocketGateway,
     WsException,
     WsResponse,
@@ -287,6 +289,89 @@ async def test_what_a_filter_answers_may_be_unsendable(caplog: pytest.LogCapture
     async with TestApp(Root, filters=[broken]) as app:
         alice = await app.connect()
         assert await alice.error_of("unexpected") == {"status": "error", "message": "Sorry"}
+
+
+@pytest.mark.parametrize(
+    "answer", [object(), {object()}, [object()], WsResponse("failed", object()), WsResponse("connect")]
+)
+async def test_whatever_a_filter_answers_there_is_an_answer(answer: Any):
+    async with TestApp(Root, filters=[lambda error, context: answer]) as app:
+        for client in (await app.connect(), await app.connect(protocol="websocket")):
+            assert message(await client.error_of("unexpected")) == "Internal server error"
+            assert message(await client.error_of("unknown")) == "Internal server error"
+            assert client.connected
+
+
+def passing(name: str) -> Any:
+    @Catch(LookupError)
+    def catch(error: BaseException, context: ExecutionContext) -> None:
+        log.append(f"{name} {type(error).__name__}")
+        raise error if name != "handler" else IndexError("another one") from error
+
+    return catch
+
+
+async def test_what_a_filter_raises_is_the_next_ones():
+    @UseFilters(passing("gateway"), Coded)
+    @WebSocketGateway("/passing")
+    class Passing:
+        @UseFilters(passing("handler"), passing("handler, below"))
+        @SubscribeMessage("fail")
+        async def fail(self) -> None:
+            raise KeyError("x")
+
+    module = Module(providers=[Passing, ValueProvider(APP_FILTER, passing("module"))])(type("Root", (), {}))
+    async with TestApp(module, filters=[passing("application")]) as app:
+        assert (await (await app.connect("/passing")).error_of("fail"))["code"] == "IndexError"
+    assert log == ["handler KeyError", "handler, below IndexError", "gateway IndexError"]
+
+
+async def test_of_who_is_refused_the_closest_filter_says_the_last_word():
+    def first(error: BaseException, context: ExecutionContext) -> Any:
+        log.append(f"{type(error).__name__} in {context.where} of {context.gateway.__name__}")
+        return {"status": "error", "message": "application", "why": 1}
+
+    async with TestApp(Root, filters=[first]) as app:
+        for name, told in (("bob", ("domain: not bob", None)), ("eve", ("application", {"why": 1}))):
+            with pytest.raises(ConnectRefused) as caught:
+                await app.connect(auth={"name": name})
+            assert (caught.value.message, caught.value.data) == told
+    assert log == ["DomainError in Gateway.connect for None", "DomainError in a middleware of object"]
+    log.clear()
+    empty = Module()(type("Root", (), {}))
+    async with TestApp(empty, filters=[first], guards=[lambda context: False]) as app:
+        with pytest.raises(ConnectRefused, match="application"):
+            await app.connect()
+    assert log == ["WsException in namespace / of object"]
+
+
+async def test_a_filter_may_answer_by_an_event_wherever_the_error_was():
+    @UseFilters(elsewhere)
+    @WebSocketGateway("/elsewhere")
+    class Elsewhere:
+        async def handle_connection(self, client: Socket) -> None:
+            if client.handshake.auth.get("name") == "carl":
+                raise IndexError("carl")
+
+    def not_bob(context: ExecutionContext) -> bool:
+        if context.client.handshake.auth.get("name") == "bob":
+            raise IndexError("bob")
+        return True
+
+    def event(error: BaseException, context: ExecutionContext) -> Any:
+        return WsResponse("failed", {"text": str(error)})
+
+    module = Module(providers=[Elsewhere])(type("Root", (), {}))
+    async with TestApp(module, filters=[event], guards=[not_bob]) as app:
+        alice = await app.connect("/elsewhere")
+        assert await alice.emit_with_ack("unknown") == {"text": "Unknown event"}
+        assert await alice.receive("failed") == {"text": "Unknown event"}
+        carl = await app.connect("/elsewhere", auth={"name": "carl"})
+        assert await carl.receive("failed") == "carl"
+        assert await carl.disconnected() == "server disconnect"
+        with pytest.raises(ConnectRefused) as caught:
+            await app.connect("/elsewhere", auth={"name": "bob"})
+        assert (caught.value.message, caught.value.data) == ("Forbidden resource", "bob")
 
 
 def test_catch_takes_types_of_exceptions():

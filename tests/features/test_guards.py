@@ -1,6 +1,8 @@
 """Guards: who may come in, and which messages may reach their handler."""
 
+import json
 import logging
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -106,13 +108,17 @@ def test_official_and_bare_clients_are_refused_in_their_own_ways(serve: Serve, n
             const error = await refused("/", {auth});
             answers.push([error.message, error.data ?? null]);
         }
-        for (const path of ["/ws", "/ws?name=mallory"]) answers.push(await bareRefused(path.slice(3) || "/"));
-        return answers;
+        for (const path of ["/ws", "/ws?name=mallory"]) answers.push(await bareRefused(path));
+        const client = await bare("/ws?name=alice");
+        return [answers, await ask(client, "ask", "please")];
     """
-    script = script.replace('bareRefused(path.slice(3) || "/")', "bareRefused(path.slice(3))")
-    told = node.run(server, script)
+    told, answer = node.run(server, script)
     assert told[:2] == [["Say your name", {"code": 7}], ["Forbidden resource", None]]
-    assert [each[0] for each in told[2:]] == [403, 403]
+    assert [(status, json.loads(body)) for status, body in told[2:]] == [
+        (403, {"status": "error", "message": "Say your name", "code": 7}),
+        (403, {"status": "error", "message": "Forbidden resource"}),
+    ]
+    assert answer["error"]["message"] == "Forbidden resource"
 
 
 async def test_what_a_guard_raises_refuses_and_only_what_is_meant_for_clients_is_told(caplog: pytest.LogCaptureFixture):
@@ -132,6 +138,27 @@ async def test_what_a_guard_raises_refuses_and_only_what_is_meant_for_clients_is
         error = await refusal(app)
         assert (error.message, error.data) == ("Internal server error", None)
     assert "the password is 1234" in caplog.text
+    assert "Gateway.connect failed for client" in caplog.text
+
+
+async def test_an_answer_that_nobody_has_awaited_is_no_yes(caplog: pytest.LogCaptureFixture):
+    async def allowed(context: ExecutionContext) -> bool:
+        return True
+
+    async def forgetful(context: ExecutionContext) -> Any:
+        return allowed(context)
+
+    async def items() -> AsyncIterator[bool]:
+        yield True
+
+    for guard in (forgetful, lambda context: items(), lambda context: (each for each in [True])):
+        async with TestApp(root(Blacklist, Gateway), guards=[OnConnect(guard)]) as app:
+            assert (await refusal(app)).message == "Internal server error"
+            assert (await refusal(app, protocol="websocket")).message == "Internal server error"
+        async with TestApp(root(Blacklist, Gateway), guards=[OnMessage(guard)]) as app:
+            told = await (await app.connect()).error_of("ask", "please", "now")
+            assert told["message"] == "Internal server error"
+    assert "a guard answers True or False, got a coroutine that nobody has awaited" in caplog.text
 
 
 async def test_a_guard_may_be_for_one_of_the_two():
@@ -274,10 +301,16 @@ def test_a_guard_that_nobody_would_ask_is_a_start_up_error(stray: Any, place: st
     assert "would never be asked" in str(caught.value)
 
 
+class Yields:
+    async def can_activate(self, context: ExecutionContext) -> AsyncIterator[bool]:
+        yield False
+
+
 @pytest.mark.parametrize(
     ("guard", "text"),
     [
         (5, "expected a guard, got 5"),
+        (Yields, "Yields.can_activate has a `yield` in it and would never run"),
         (Blacklist, "expected a guard, got Blacklist"),
         (lambda: True, "a guard is called with (context), got <lambda>()"),
         (lambda context, other: True, "a guard is called with (context)"),

@@ -2,6 +2,7 @@
 
 import enum
 import uuid
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -9,6 +10,7 @@ import pydantic
 import pytest
 
 from moongate import (
+    APP_PIPE,
     ArgumentMetadata,
     DefaultValue,
     FieldError,
@@ -28,6 +30,7 @@ from moongate import (
     UsePipes,
     ValidationFailed,
     ValidationPipe,
+    ValueProvider,
     WebSocketGateway,
     WsException,
 )
@@ -303,6 +306,74 @@ async def test_a_pipe_may_raise_errors_with_places():
     async with TestApp(Module(providers=[Even])(type("Root", (), {}))) as app:
         told = await (await app.connect("/even")).error_of("say", 1, 3)
         assert told["errors"] == [{"path": "$[1]", "message": "Expected an even number"}]
+
+
+class Scale:
+    def __init__(self, factor: int) -> None:
+        self.factor = factor
+
+    def up(self, value: int) -> int:
+        return value * self.factor
+
+
+def clamp(value: int, low: int = 0, high: int = 10) -> int:
+    return max(low, min(high, value))
+
+
+def named(value: str, argument: ArgumentMetadata | None = None) -> str:
+    return value if argument is None else f"{argument.name} {value}"
+
+
+def load(users: dict[int, User], value: int) -> User:
+    return users[value]
+
+
+async def test_every_kind_of_function_beside_a_type_is_a_pipe():
+    @WebSocketGateway("/functions")
+    class Functions:
+        @SubscribeMessage("say")
+        async def say(
+            self,
+            word: Annotated[str, str.strip, str.upper, named],
+            number: Annotated[int, Scale(3).up, abs, clamp],
+            user: Annotated[User, partial(load, {1: User(1, "alice")})],
+        ) -> Any:
+            return [word, number, user.name]
+
+    async with TestApp(Module(providers=[Functions])(type("Root", (), {}))) as app:
+        alice = await app.connect("/functions")
+        assert await alice.emit_with_ack("say", " hi ", -5, 1) == ["word HI", 10, "alice"]
+        assert (await alice.error_of("say", " hi ", -2, "1"))["errors"][0]["path"] == "$[2]"
+
+
+@pytest.mark.parametrize(
+    ("event", "lax", "unknown"), [("gateway", True, True), ("handler", False, False), ("parameter", True, False)]
+)
+async def test_the_closest_validation_counts(event: str, *, lax: bool, unknown: bool):
+    @UsePipes(ValidationPipe(strict=False))
+    @WebSocketGateway("/levels")
+    class Levels:
+        @SubscribeMessage("gateway")
+        async def gateway(self, item: Item) -> Any:
+            return item.price
+
+        @UsePipes(ValidationPipe(forbid_unknown_fields=True))
+        @SubscribeMessage("handler")
+        async def handler(self, item: Item) -> Any:
+            return item.price
+
+        @UsePipes(ValidationPipe())
+        @SubscribeMessage("parameter")
+        async def parameter(
+            self, item: Annotated[Item, ValidationPipe(strict=False, forbid_unknown_fields=True)]
+        ) -> Any:
+            return item.price
+
+    root = Module(providers=[Levels, ValueProvider(APP_PIPE, ValidationPipe(forbid_unknown_fields=True))])
+    async with TestApp(root(type("Root", (), {}))) as app:
+        alice = await app.connect("/levels")
+        for body, fits in (({"name": "x", "price": "1"}, lax), ({"name": "x", "price": 1, "more": 2}, unknown)):
+            assert (await alice.emit_with_ack(event, body) == 1.0) is fits
 
 
 def test_pipes_are_not_for_the_client():

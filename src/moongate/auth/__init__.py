@@ -2,12 +2,13 @@
 
 from moongate.auth.claims import Claims, claims_of
 from moongate.auth.guard import JwtGuard, Public
-from moongate.auth.jwks import Jwks
-from moongate.auth.jwt import Jwt, TokenRefused
+from moongate.auth.jwks import Fetch, Jwks
+from moongate.auth.jwt import Jwt, KeySource, TokenRefused, Verified
 from moongate.auth.sources import FromAuth, FromCookie, FromHeader, FromQuery, TokenSource
 
 __all__ = [
     "Claims",
+    "Fetch",
     "FromAuth",
     "FromCookie",
     "FromHeader",
@@ -15,8 +16,10 @@ __all__ = [
     "Jwks",
     "Jwt",
     "JwtGuard",
+    "KeySource",
     "Public",
     "TokenRefused",
     "TokenSource",
+    "Verified",
     "claims_of",
 ]

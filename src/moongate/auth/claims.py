@@ -1,6 +1,6 @@
 """What a token says of a client."""
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin, is_typeddict
 
 import msgspec
 
@@ -8,12 +8,18 @@ from moongate.errors import WsException
 from moongate.namespace.socket import Socket
 from moongate.pipeline.context import ExecutionContext
 
-__all__ = ["CLAIMS", "EXPIRES", "Claims", "claims_of"]
+__all__ = ["CLAIMS", "EXPIRES", "ISSUER", "SUBJECT", "Claims", "claims_of"]
 
 T = TypeVar("T")
 
 CLAIMS = "claims"
 """Where `client.data` has them."""
+
+SUBJECT = "claims_subject"
+"""Where it has whom they are of, None if they do not say."""
+
+ISSUER = "claims_issuer"
+"""Where it has who says so, None if they do not say."""
 
 EXPIRES = "claims_expire"
 """Where it has the time at which they end, in seconds since 1970; missing if they do not."""
@@ -39,6 +45,9 @@ def claims_of(source: Socket | ExecutionContext, kind: type[T]) -> T:
     claims: Any = client.data.get(CLAIMS)
     if claims is None:
         raise WsException("Unauthorized", data={"reason": "missing token"})
-    if not isinstance(claims, kind):
-        raise TypeError(f"expected claims of type {kind.__qualname__}, got {type(claims).__qualname__}")
-    return claims
+    # A TypedDict is a dict when the application runs, and a generic what it is made of.
+    plain: type[Any] = dict if is_typeddict(kind) else get_origin(kind) or kind
+    found: T = claims
+    if not isinstance(claims, plain):
+        raise TypeError(f"expected claims of type {plain.__qualname__}, got {type(claims).__qualname__}")
+    return found

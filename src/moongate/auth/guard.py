@@ -1,10 +1,10 @@
 """The guard that lets clients in by their tokens, and out when these end."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from moongate.auth.claims import CLAIMS, EXPIRES
+from moongate.auth.claims import CLAIMS, EXPIRES, ISSUER, SUBJECT
 from moongate.auth.jwt import Jwt, TokenRefused, Verified
 from moongate.auth.sources import FromAuth, FromHeader, TokenSource
 from moongate.namespace.socket import Socket
@@ -17,8 +17,6 @@ _PUBLIC = "moongate:public"
 
 _LONGEST_TIMER = 86_400.0
 """Seconds after which a timer looks again: event loops do not take any number of them."""
-
-_SUBJECT = "claims_subject"
 
 _Target = TypeVar("_Target", bound=Callable[..., Any])
 
@@ -55,14 +53,14 @@ class JwtGuard:
         self._sources = tuple(sources)
         self._clock = clock  # seconds since 1970
 
-    async def can_activate(self, context: ExecutionContext) -> bool:
-        """Return True, or raise TokenRefused."""
-        client = context.client
+    def can_activate(self, context: ExecutionContext) -> bool | Awaitable[bool]:
+        """Return True, or an awaitable of it while the client connects; raises TokenRefused."""
+        is_public = bool(context.metadata.get(_PUBLIC))
         if context.is_connect:
-            return await self._let_in(client, is_public=bool(context.metadata.get(_PUBLIC)))
-        if context.metadata.get(_PUBLIC):
-            return True
-        data = client.data
+            return self._let_in(context.client, is_public=is_public)
+        return is_public or self._is_valid(context.client.data)
+
+    def _is_valid(self, data: Mapping[str, Any]) -> bool:
         if CLAIMS not in data:
             raise TokenRefused("missing token")
         expires = data.get(EXPIRES)
@@ -73,10 +71,11 @@ class JwtGuard:
     async def refresh(self, client: Socket, token: str) -> Any:
         """Take a new token for a client that is there, and return its claims.
 
-        It has to be of the same subject as the one before. Raises TokenRefused, and leaves what was there.
+        It has to be of the same subject, by the same issuer, as the one before; a token without a subject cannot be
+        refreshed. Raises TokenRefused, and leaves what was there.
         """
         verified = await self._jwt.verify(token)
-        if CLAIMS in client.data and verified.subject != client.data.get(_SUBJECT):
+        if CLAIMS in client.data and not _is_same(verified, client.data):
             raise TokenRefused("token of another subject")
         watched_until: float | None = client.data.get(EXPIRES)
         self._remember(client, verified)
@@ -88,6 +87,9 @@ class JwtGuard:
     async def _let_in(self, client: Socket, *, is_public: bool) -> bool:
         token = next(filter(None, (source.find(client.handshake) for source in self._sources)), None)
         if token is None and is_public:
+            # A middleware may have copied them there out of what the client said.
+            for name in (CLAIMS, SUBJECT, ISSUER, EXPIRES):
+                client.data.pop(name, None)
             return True
         if token is None:
             raise TokenRefused("missing token")
@@ -99,7 +101,8 @@ class JwtGuard:
     def _remember(client: Socket, verified: Verified) -> None:
         data = client.data
         data[CLAIMS] = verified.claims
-        data[_SUBJECT] = verified.subject
+        data[SUBJECT] = verified.subject
+        data[ISSUER] = verified.issuer
         if verified.expires is None:
             data.pop(EXPIRES, None)
         else:
@@ -108,7 +111,7 @@ class JwtGuard:
     def _watch(self, client: Socket) -> None:
         """Disconnect the client when its token expires, whatever it is by then."""
         expires = client.data.get(EXPIRES)
-        if expires is None:
+        if expires is None or client.gone:  # it may have left while its new token was checked
             return
         left = expires - self._clock()
         if left > 0:
@@ -116,3 +119,9 @@ class JwtGuard:
             return
         client.emit("exception", {"status": "error", "message": "Unauthorized", "reason": "expired token"})
         client.disconnect()
+
+
+def _is_same(verified: Verified, data: Mapping[str, Any]) -> bool:
+    """Whether a token is of whom `client.data` says."""
+    is_known = verified.subject is not None
+    return is_known and (verified.issuer, verified.subject) == (data.get(ISSUER), data.get(SUBJECT))

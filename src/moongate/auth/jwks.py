@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from moongate.auth.jwt import TokenRefused
-from moongate.errors import ConfigurationError, MissingExtraError
+from moongate.auth.keys import algorithms_of, public_key
+from moongate.errors import ConfigurationError
 
 __all__ = ["Fetch", "Jwks"]
 
@@ -22,11 +23,20 @@ Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
 """Gets what stands at a URL."""
 
 _MAX_BYTES = 1_000_000
-_TIMEOUT = 5.0
+_CHUNK = 65_536
+_TIMEOUT = 5.0  # seconds
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
-_FAMILIES = {"RSA": ("RS", "PS"), "EC": ("ES",), "OKP": ("Ed",)}
-"""What keys of each type may sign; secrets ("oct") are none that one publishes."""
+_TYPES = ("RSA", "EC", "OKP")
+"""Of keys that one publishes; "oct" is a secret."""
+
+
+class _Key(msgspec.Struct, frozen=True):
+    """A key that an issuer publishes."""
+
+    name: str | None
+    algorithms: frozenset[str]
+    key: Any
 
 
 class _Document(msgspec.Struct):
@@ -40,8 +50,8 @@ class Jwks:
 
     They are fetched when the first token comes, again after *max_age* seconds, and when a token names a key that is not
     there: keys change. That happens once in *cooldown* seconds at most, however many tokens there are, and what cannot
-    be fetched leaves the keys as they were. *fetch* gets the document in another way than urllib in a thread does.
-    Raises ConfigurationError for a URL without TLS, save on this machine.
+    be fetched, within five seconds, leaves the keys as they were. *fetch* gets the document in another way than urllib
+    in a thread does. Raises ConfigurationError for a URL without TLS, save on this machine.
     """
 
     def __init__(
@@ -64,73 +74,84 @@ class Jwks:
         self._cooldown = cooldown
         self._fetch = fetch or _fetch
         self._clock = clock
-        self._keys: dict[str | None, Mapping[str, Any]] = {}
+        self._keys: list[_Key] = []
         self._fetched_at = float("-inf")
         self._tried_at = float("-inf")
-        self._lock = asyncio.Lock()
+        self._fetching: asyncio.Task[None] | None = None
 
     async def find(self, header: Mapping[str, Any]) -> Any:
         """Return the key for a token with this header; raises TokenRefused if there is none."""
-        name = header.get("kid")
-        if self._clock() - self._fetched_at > self._max_age or self._named(name) is None:
-            await self._refresh(name)
-        key = self._named(name)
-        if key is None:
-            _LOGGER.info("a token names the key %r, which %s does not have", name, self._url)
+        keys = self._fitting(header)
+        if not keys or self._clock() - self._fetched_at > self._max_age:
+            await self._refresh()
+            keys = self._fitting(header)
+        if not self._keys:
+            raise TokenRefused("token cannot be checked now")
+        # A token that names no key means the only one.
+        if len(keys) != 1:
+            _LOGGER.info("%s has %d keys of the name %.100r for %s", self._url, len(keys), *_asked(header))
             raise TokenRefused("invalid token")
-        return _usable(key, str(header.get("alg")))
+        return keys[0].key
 
-    def _named(self, name: Any) -> Mapping[str, Any] | None:
-        """Return the key *name*; a token that names none means the only one."""
-        if name is None and len(self._keys) == 1:
-            return next(iter(self._keys.values()))
-        return self._keys.get(name) if isinstance(name, str) else None
+    def _fitting(self, header: Mapping[str, Any]) -> list[_Key]:
+        name, algorithm = _asked(header)
+        return [key for key in self._keys if algorithm in key.algorithms and name in {None, key.name}]
 
-    async def _refresh(self, name: Any) -> None:
-        """Fetch the keys, unless that was tried a moment ago, or somebody else just has."""
-        async with self._lock:
-            now = self._clock()
-            is_fresh = now - self._fetched_at <= self._max_age
-            if now - self._tried_at < self._cooldown or (is_fresh and self._named(name) is not None):
+    async def _refresh(self) -> None:
+        """Fetch the keys, unless that was tried a moment ago; all who want it at the same time wait for one."""
+        now = self._clock()
+        if self._fetching is None or self._fetching.done():
+            if now - self._tried_at < self._cooldown:
                 return
             self._tried_at = now
-            try:
-                self._keys = _keys_in(await self._fetch(self._url))
-                self._fetched_at = now
-            except Exception:
-                _LOGGER.exception("the keys at %s could not be fetched; those that are known stay", self._url)
+            self._fetching = asyncio.create_task(self._load())
+        # A client that leaves meanwhile must not take the keys from the others.
+        await asyncio.shield(self._fetching)
+
+    async def _load(self) -> None:
+        try:
+            async with asyncio.timeout(_TIMEOUT):
+                document = await self._fetch(self._url)
+            self._keys = _keys_in(document)
+            self._fetched_at = self._clock()
+        except Exception:
+            _LOGGER.exception("the keys at %s could not be fetched; those that are known stay", self._url)
 
 
-def _usable(key: Mapping[str, Any], algorithm: str) -> Any:
-    """Return a key as the library wants it; raises TokenRefused if it is not for this algorithm."""
-    try:
-        import jwt
-    except ImportError as error:
-        raise MissingExtraError("moongate.auth", extra="jwt") from error
-    families = _FAMILIES[key["kty"]]
-    if not algorithm.startswith(families) or key.get("alg", algorithm) != algorithm:
-        raise TokenRefused("invalid token")
-    try:
-        return jwt.PyJWK(dict(key), algorithm)
-    except jwt.PyJWTError as error:
-        _LOGGER.warning("a published key cannot be used: %s", error)
-        raise TokenRefused("invalid token") from None
+def _asked(header: Mapping[str, Any]) -> tuple[str | None, str]:
+    """Return the name and the algorithm of the key that a token wants."""
+    return header.get("kid"), header["alg"]
 
 
-def _keys_in(document: bytes) -> dict[str | None, Mapping[str, Any]]:
-    """Return the keys for signatures in a document, by their names; raises ValueError if it is none."""
+def _keys_in(document: bytes) -> list[_Key]:
+    """Return the keys for signatures in a document; raises ValueError if it has none."""
     if len(document) > _MAX_BYTES:
         raise ValueError(f"expected at most {_MAX_BYTES} bytes of keys, got more")
-    found = msgspec.json.decode(document, type=_Document).keys
-    keys = [key for key in found if isinstance(key, dict) and key.get("kty") in _FAMILIES and _is_for_signatures(key)]
-    if not keys:
+    published = msgspec.json.decode(document, type=_Document).keys
+    keys = [_read(jwk) for jwk in published if _is_for_signatures(jwk)]
+    usable = [key for key in keys if key is not None and key.algorithms]
+    if not usable:
         raise ValueError("there is no public key for signatures among the keys")
-    return {key.get("kid"): key for key in keys}
+    return usable
 
 
-def _is_for_signatures(key: Mapping[str, Any]) -> bool:
-    operations = key.get("key_ops")
-    return key.get("use", "sig") == "sig" and (operations is None or "verify" in operations)
+def _is_for_signatures(jwk: Any) -> bool:
+    if not isinstance(jwk, dict) or jwk.get("kty") not in _TYPES:
+        return False
+    operations = jwk.get("key_ops")
+    return jwk.get("use", "sig") == "sig" and (not isinstance(operations, list) or "verify" in operations)
+
+
+def _read(jwk: dict[str, Any]) -> _Key | None:
+    """Return a published key, None if it is of a kind that nobody here can use."""
+    name, algorithm = jwk.get("kid"), jwk.get("alg")
+    try:
+        key = public_key(jwk)
+    except ValueError as error:
+        _LOGGER.warning("the published key %.100r cannot be used: %s", name, error)
+        return None
+    possible = algorithms_of(key)
+    return _Key(name, possible if algorithm is None else possible & {algorithm}, key)
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -145,7 +166,14 @@ async def _fetch(url: str) -> bytes:
 
 
 def _fetch_in_thread(url: str) -> bytes:
+    deadline = time.monotonic() + _TIMEOUT
     request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310  # checked by Jwks
+    document = bytearray()
     with urllib.request.build_opener(_NoRedirects).open(request, timeout=_TIMEOUT) as answer:
-        document: bytes = answer.read(_MAX_BYTES + 1)
-    return document
+        # The timeout above is for each read alone: an issuer that drips must not keep the thread.
+        while time.monotonic() < deadline and len(document) <= _MAX_BYTES:
+            part: bytes = answer.read1(_CHUNK)
+            if not part:
+                return bytes(document)
+            document += part
+    raise ValueError(f"expected at most {_MAX_BYTES} bytes within {_TIMEOUT:g} s, got more, or not all of them")

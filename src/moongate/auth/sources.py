@@ -1,6 +1,5 @@
 """Where a client's token is."""
 
-from http.cookies import CookieError, SimpleCookie
 from typing import Protocol
 
 import msgspec
@@ -60,8 +59,6 @@ class FromCookie(msgspec.Struct, frozen=True):
 
     def find(self, handshake: Handshake) -> str | None:
         """Return the token; None if there is none."""
-        try:
-            cookies = SimpleCookie(handshake.headers.get("cookie", ""))
-        except CookieError:
-            return None
-        return cookies[self.name].value or None if self.name in cookies else None
+        # Not by http.cookies, which reads none of a header with one cookie that it does not like, as JSON in another.
+        pairs = (pair.partition("=") for pair in handshake.headers.get("cookie", "").split(";"))
+        return next((value.strip().strip('"') for name, _, value in pairs if name.strip() == self.name), None) or None

@@ -76,7 +76,8 @@ class Assembly:
         """Let the application's guards decide over the clients of a namespace that no gateway serves."""
         visible = self._visible(None)
         target = Target(object, None, {}, f"namespace {namespace.name}", visible)
-        guard = compile_connect_guard(target, self._everywhere.guards, FilterChain((), visible, ""), visible)
+        filters = FilterChain(self._everywhere.filters, visible, target.where)
+        guard = compile_connect_guard(target, self._everywhere.guards, filters, visible)
         if guard is not None:
             namespace.handlers.guards.append(guard)
 
@@ -87,7 +88,8 @@ class Assembly:
         for reference in own.middleware:
             namespace.use(compile_middleware(reference, target, visible))
         references = _once((*self._everywhere.guards, *own.guards))
-        guard = compile_connect_guard(target, references, FilterChain(own.filters, visible, target.where), visible)
+        filters = FilterChain(self._filters(own), visible, target.where)
+        guard = compile_connect_guard(target, references, filters, visible)
         if guard is not None:
             namespace.handlers.guards.append(guard)
 

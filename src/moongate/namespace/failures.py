@@ -70,9 +70,9 @@ def sendable(failure: Failure, encoder: PayloadEncoder) -> Failure:
     return failure
 
 
-def gist_of(failure: Failure) -> Failure:
-    """Return what can be sent of *failure* whatever an exception carries: its message as text."""
-    message = failure.get("message", INTERNAL)
+def gist_of(failure: object) -> Failure:
+    """Return what can be sent of *failure*, which a filter may have made of anything: its message as text."""
+    message = failure.get("message", INTERNAL) if isinstance(failure, dict) else INTERNAL
     return {"status": "error", "message": str(message).encode(errors="replace").decode()}
 
 

@@ -22,7 +22,7 @@ Middleware: TypeAlias = Callable[[Socket, CallNext], Awaitable[None]]
 """Decides whether a client may come in: it does if *call_next* is awaited; raising WsException refuses it."""
 
 ConnectGuard: TypeAlias = Callable[[Socket], Awaitable[None]]
-"""Returns if a client may come in, raises what refuses it; asked after every middleware."""
+"""Returns if a client may come in, raises what it is refused with; asked after every middleware."""
 
 ALL_PROTOCOLS: frozenset[str] = frozenset(("socketio", "websocket"))
 
@@ -43,7 +43,7 @@ class ErrorFilter(Protocol):
     """What becomes of errors that belong to no gateway."""
 
     async def refusal(self, socket: Socket, error: BaseException) -> BaseException:
-        """Return what a client is refused with that a middleware or a guard does not let in."""
+        """Return what a client is refused with that a middleware does not let in."""
 
     async def fail(self, socket: Socket, packet: Packet, error: BaseException, where: str) -> None:
         """Tell the client of an error before its message has reached a handler."""

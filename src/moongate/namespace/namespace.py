@@ -74,13 +74,21 @@ class Namespace(Broadcast):
     async def admit(self, socket: Socket) -> None:
         """Ask every middleware and every guard; returns if the client may come in, raises what refuses it."""
         try:
-            await pass_through(tuple(self._handlers.middleware), socket)
+            await self._ask_middleware(socket)
             for guard in self._handlers.guards:
                 await guard(socket)
         except NO_FAILURES:
             raise
-        except BaseException as error:
+        except BaseException:
             self.turn_away(socket)
+            raise
+
+    async def _ask_middleware(self, socket: Socket) -> None:
+        try:
+            await pass_through(tuple(self._handlers.middleware), socket)
+        except NO_FAILURES:
+            raise
+        except BaseException as error:
             reraise_cancellation(error)
             raise await self._handlers.errors.refusal(socket, error) from error
 

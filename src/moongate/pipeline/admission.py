@@ -5,6 +5,7 @@ from typing import Any
 
 from moongate.errors import WsException
 from moongate.namespace.cancellation import NO_FAILURES, reraise_cancellation
+from moongate.namespace.failures import failure_of
 from moongate.namespace.handlers import ConnectGuard, Middleware
 from moongate.namespace.middleware import CallNext
 from moongate.namespace.socket import Socket
@@ -13,6 +14,7 @@ from moongate.pipeline.context import ExecutionContext, Target
 from moongate.pipeline.enhancers import Reference
 from moongate.pipeline.filters import BaseExceptionFilter, FilterChain, Handled
 from moongate.pipeline.references import Kind, Providers, function_of
+from moongate.pipeline.reply import Replier, WsResponse, emit_response
 from moongate.wire.socketio import Packet
 
 __all__ = ["ApplicationErrors", "compile_connect_guard", "compile_hook_failure", "compile_middleware"]
@@ -28,7 +30,8 @@ def compile_connect_guard(
 ) -> ConnectGuard | None:
     """Return what asks those guards that are not for messages alone; None if there are none.
 
-    An error goes to *filters*, and what they make of it refuses the client. Raises GatewayError for what is no guard.
+    An error goes to *filters*, and what they make of it refuses the client; one that nobody expected is logged. Raises
+    GatewayError for what is no guard.
     """
     guards = guard_functions(references, providers, target.where, on_connect=True)
     if not guards:
@@ -42,7 +45,10 @@ def compile_connect_guard(
             raise
         except BaseException as error:
             reraise_cancellation(error)
-            raise _refusal(await filters.handle(error, context)) from error
+            refusal = _refusal(await filters.handle(error, context))
+            if not isinstance(refusal, WsException):
+                refusal = WsException(failure_of(refusal, None, where=target.where, sid=socket.id)["message"])
+            raise refusal from error
         finally:
             await context.close()
 
@@ -76,8 +82,15 @@ def compile_hook_failure(
         finally:
             await context.close()
         answer = outcome.answer if isinstance(outcome, Handled) else default.catch(outcome, context)
-        if is_connect and answer is not None:
-            socket.tell(None, answer)
+        if not is_connect or answer is None:
+            return
+        try:
+            if answer.__class__ is WsResponse:
+                emit_response(socket, answer)
+            else:
+                socket.tell(None, answer)
+        except Exception as unsendable:  # noqa: BLE001  # by its value or by its event's name
+            socket.tell(None, default.catch(unsendable, context))
 
     return failed
 
@@ -85,15 +98,15 @@ def compile_hook_failure(
 class ApplicationErrors:
     """Gives the application's filters the errors that belong to no gateway."""
 
-    __slots__ = ("_default", "_filters", "_target")
+    __slots__ = ("_error_cause", "_filters", "_target")
 
     def __init__(self, target: Target, filters: FilterChain, *, error_cause: bool) -> None:
         self._target = target
         self._filters = filters
-        self._default = BaseExceptionFilter(include_cause=error_cause)
+        self._error_cause = error_cause
 
     async def refusal(self, socket: Socket, error: BaseException) -> BaseException:
-        """Return what a client is refused with that a middleware or a guard does not let in."""
+        """Return what a client is refused with that a middleware does not let in."""
         context = ExecutionContext(socket, None, self._target, is_connect=True)
         try:
             return _refusal(await self._filters.handle(error, context))
@@ -103,23 +116,16 @@ class ApplicationErrors:
     async def fail(self, socket: Socket, packet: Packet, error: BaseException, where: str) -> None:
         """Tell the client of an error before its message has reached a handler."""
         target = Target(self._target.gateway, None, {}, where, self._target.scopes)
-        context = ExecutionContext(socket, packet, target)
-        try:
-            outcome = await self._filters.handle(error, context)
-        finally:
-            await context.close()
-        answer = outcome.answer if isinstance(outcome, Handled) else self._default.catch(outcome, context)
-        if answer is not None:
-            socket.tell(packet.ack_id, answer)
-        elif packet.ack_id is not None:
-            socket.acknowledge(packet.ack_id, ())
+        rest = Replier(target, self._filters, error_cause=self._error_cause).fail(socket, packet, error)
+        if rest is not None:
+            await rest
 
 
 def _refusal(outcome: Handled | BaseException) -> BaseException:
     """Return what a client is refused with, made of a filter's answer if there is one."""
     if not isinstance(outcome, Handled):
         return outcome
-    answer: Any = outcome.answer
+    answer: Any = outcome.answer.data if isinstance(outcome.answer, WsResponse) else outcome.answer
     if not isinstance(answer, dict):
         return WsException(FORBIDDEN, data=answer)
     data = answer.get("data") or {key: value for key, value in answer.items() if key not in _NOT_DATA}

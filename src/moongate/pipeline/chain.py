@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
-from moongate.errors import WsException
+from moongate.errors import GatewayError, WsException
 from moongate.pipeline.context import ExecutionContext
 from moongate.pipeline.enhancers import OnConnect, OnMessage, Reference
 from moongate.pipeline.references import Function, Kind, Providers, function_of
@@ -19,6 +19,7 @@ __all__ = [
     "guard_functions",
     "intercepted",
     "is_stream",
+    "is_yes",
 ]
 
 Call: TypeAlias = Callable[[ExecutionContext], Awaitable[Any]]
@@ -28,7 +29,7 @@ FORBIDDEN = "Forbidden resource"
 """What a client is told that a guard refuses."""
 
 _GUARD = Kind("a guard", "can_activate", ("context",), context=0, least=1)
-_INTERCEPTOR = Kind("an interceptor", "intercept", ("context", "call_next"), context=0, least=2)
+_INTERCEPTOR = Kind("an interceptor", "intercept", ("context", "call_next"), context=0, least=2, may_stream=True)
 
 
 def guard_functions(
@@ -49,8 +50,24 @@ async def ask_guards(guards: Sequence[Function], context: ExecutionContext) -> N
         allowed = guard(context)
         if hasattr(allowed, "__await__"):
             allowed = await allowed
-        if not allowed:
+        if allowed is not True and not is_yes(allowed, context):
             raise WsException(FORBIDDEN)
+
+
+def is_yes(answer: object, context: ExecutionContext) -> bool:
+    """Whether what a guard has answered lets somebody in.
+
+    Raises GatewayError for what is still to be awaited or run: it is no answer, though it counts as true.
+    """
+    if any(hasattr(answer, name) for name in ("__await__", "__aiter__", "__next__")):
+        if inspect.iscoroutine(answer):
+            answer.close()
+        raise GatewayError(
+            f"a guard answers True or False, got a {type(answer).__name__} that nobody has awaited",
+            where=context.where,
+            mend="Await it: `return await ...`.",
+        )
+    return bool(answer)
 
 
 def intercepted(call: Call, references: Sequence[Reference], providers: Providers, where: str) -> Call:

@@ -10,7 +10,7 @@ import msgspec
 from moongate.errors import WsException
 from moongate.namespace.socket import Socket
 from moongate.pipeline.binding import Bind, compile_binding, takes_binary
-from moongate.pipeline.chain import FORBIDDEN, Call, ManagedStream, guard_functions, intercepted, is_stream
+from moongate.pipeline.chain import FORBIDDEN, Call, ManagedStream, guard_functions, intercepted, is_stream, is_yes
 from moongate.pipeline.context import ExecutionContext, Target
 from moongate.pipeline.enhancers import Enhancers
 from moongate.pipeline.filters import FilterChain
@@ -151,7 +151,7 @@ def _surrounded(call: Call, declaration: Declaration, providers: Providers) -> C
                 allowed = guard(context)
                 if hasattr(allowed, "__await__"):
                     allowed = await allowed
-                if not allowed:
+                if allowed is not True and not is_yes(allowed, context):
                     raise WsException(FORBIDDEN)
             result = await call(context)
         except BaseException:

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
+from functools import partial
 from itertools import count
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin
@@ -202,8 +203,8 @@ def _split(annotation: Any, place: str) -> tuple[Any, Any, tuple[Any, ...]]:
 
 
 def _is_pipe(extra: Any) -> bool:
-    """Whether something beside a type is a pipe: has its method, or is a plain function, which means nothing else."""
-    return callable(getattr(extra, "transform", None)) or inspect.isfunction(extra)
+    """Whether something beside a type is a pipe: has its method, or is a function, which means nothing else."""
+    return callable(getattr(extra, "transform", None)) or inspect.isroutine(extra) or isinstance(extra, partial)
 
 
 def _kind_by_type(annotation: Any) -> ParameterKind | None:

@@ -100,7 +100,9 @@ class ParseEnum:
 
     def __init__(self, kind: type[enum.Enum]) -> None:
         if not (isinstance(kind, type) and issubclass(kind, enum.Enum)):  # type: ignore[redundant-expr]  # not checked
-            raise GatewayError(f"expected an enumeration, got {kind!r}", where="ParseEnum")
+            raise GatewayError(
+                f"expected an enumeration, got {kind!r}", where="ParseEnum", mend="Write ParseEnum(Colour)."
+            )
         self._kind = kind
 
     def transform(self, value: Any, argument: ArgumentMetadata) -> enum.Enum:

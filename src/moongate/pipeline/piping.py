@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeAlias, Union
 
 import msgspec
@@ -164,8 +165,13 @@ def _taken_by(pipe: Reference, place: str) -> Any:
     """Return the annotation of a pipe's value; empty if it has none."""
     function: Any = getattr(pipe, PIPE.method, pipe)
     function = inspect.unwrap(getattr(function, "__func__", function))
+    try:
+        names = [name for name in inspect.signature(function).parameters if name != "self"]
+    except ValueError:  # a builtin says nothing of what it takes
+        return inspect.Parameter.empty
+    while isinstance(function, partial):
+        function = function.func
     annotations = annotations_of(function)
-    names = [name for name in inspect.signature(function).parameters if name != "self"]
     if not names or names[0] not in annotations:
         return inspect.Parameter.empty
     return resolve(annotations[names[0]], getattr(function, "__globals__", {}), place, GatewayError)

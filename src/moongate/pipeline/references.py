@@ -1,7 +1,7 @@
 """Enhancers as they are declared, made into functions: decided once, when the application starts."""
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import msgspec
@@ -14,6 +14,8 @@ from moongate.pipeline.enhancers import Limited, Reference
 __all__ = ["Injected", "Kind", "Providers", "classes_among", "function_of"]
 
 Function: TypeAlias = Callable[..., Any]
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class Injected(msgspec.Struct, frozen=True):
@@ -47,6 +49,8 @@ class Kind(msgspec.Struct, frozen=True):
     """Which argument is the ExecutionContext."""
     least: int
     """How many of the arguments it has to take."""
+    may_stream: bool = False
+    """Whether it may be an asynchronous generator."""
 
 
 def function_of(reference: Reference, kind: Kind, providers: Providers, where: str) -> Function:
@@ -97,14 +101,15 @@ def _instance(instance: object, token: Any, kind: Kind, where: str) -> object:
 
 def _checked(function: Function, kind: Kind, where: str) -> Function:
     """Return *function* as something that is called with all arguments of its kind. Raises GatewayError."""
-    if inspect.isgeneratorfunction(function):
+    yields = inspect.isgeneratorfunction(function)
+    if yields or (inspect.isasyncgenfunction(function) and not kind.may_stream):
         raise GatewayError(
             f"{_name(function)} has a `yield` in it and would never run",
             where=where,
             mend=f"Write it as `def {kind.method}({', '.join(kind.arguments)})` or `async def`.",
         )
     for count in range(len(kind.arguments), kind.least - 1, -1):
-        if _takes(function, count):
+        if _takes(function, kind.arguments[:count], kind.least):
             return _called_with(function, count, len(kind.arguments))
     wanted = f"({', '.join(kind.arguments[: kind.least])})"
     raise GatewayError(
@@ -114,14 +119,18 @@ def _checked(function: Function, kind: Kind, where: str) -> Function:
     )
 
 
-def _takes(function: Function, count: int) -> bool:
+def _takes(function: Function, names: Sequence[str], least: int) -> bool:
+    """Whether a function takes arguments of these names; one that it has a default for only if it is called so."""
     try:
-        signature_of(function).bind(*range(count))
+        signature = signature_of(function)
+        signature.bind(*names)
     except ValueError:  # a builtin says nothing of what it takes
-        return True
+        return len(names) == least
     except TypeError:
         return False
-    return True
+    positional = [each for each in signature.parameters.values() if each.kind in _POSITIONAL]
+    optional = list(zip(positional, names, strict=False))[least:]
+    return all(parameter.default is parameter.empty or parameter.name == name for parameter, name in optional)
 
 
 def _called_with(function: Function, count: int, given: int) -> Function:

@@ -1,6 +1,6 @@
 """What becomes of a handler's result, or of its error."""
 
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -11,7 +11,7 @@ from moongate.pipeline.context import ExecutionContext, Target
 from moongate.pipeline.filters import BaseExceptionFilter, FilterChain, Handled
 from moongate.wire.socketio import Packet
 
-__all__ = ["Replier", "WsResponse"]
+__all__ = ["Replier", "WsResponse", "emit_response"]
 
 T = TypeVar("T")
 
@@ -21,6 +21,11 @@ class WsResponse(msgspec.Struct, Generic[T], frozen=True):
 
     event: str
     data: T | None = None
+
+
+def emit_response(socket: Socket, response: WsResponse[Any]) -> Awaitable[None]:
+    """Emit what a handler, a stream or a filter has to say under a name of its own; raises EncodeError."""
+    return socket.emit(response.event, *(() if response.data is None else (response.data,)))
 
 
 class Replier:
@@ -38,7 +43,7 @@ class Replier:
         ack_id = packet.ack_id
         try:
             if result.__class__ is WsResponse:
-                socket.emit(result.event, *(() if result.data is None else (result.data,)))
+                emit_response(socket, result)
                 result = result.data
             if ack_id is not None:
                 arguments = () if result is None else (result,)
@@ -79,7 +84,7 @@ class Replier:
         try:
             async for item in items:
                 if item.__class__ is WsResponse:
-                    await socket.emit(item.event, *(() if item.data is None else (item.data,)))
+                    await emit_response(socket, item)
                 else:
                     await socket.emit(event, item)
         finally:

@@ -83,8 +83,8 @@ class MemoryTransport:
         return Turn()
 
     def ping(self) -> bool:
-        """Send a WebSocket ping."""
-        self._peer.on_ping()
+        """Send a WebSocket ping. As with a real one, the answer does not come before this returns."""
+        asyncio.get_running_loop().call_soon(self._peer.on_ping)
         return True
 
     def pause_reading(self) -> None:
