@@ -97,7 +97,10 @@ class Moongate:
         )
         self._raw_engine = RawEngine(self.settings, self._router, engine)
         self._enhancers = Enhancers(
-            guards=tuple(guards), pipes=tuple(pipes), interceptors=tuple(interceptors), filters=tuple(filters)
+            guards=_listed("guards", guards),
+            pipes=_listed("pipes", pipes),
+            interceptors=_listed("interceptors", interceptors),
+            filters=_listed("filters", filters),
         )
         self._container = Container.build(
             module,
@@ -305,6 +308,15 @@ class Moongate:
         await self._engine.close()
         await self._raw_engine.close()
         await self._router.runtime.dispatcher.stop(self.settings.shutdown_timeout, Packet)
+
+
+def _listed(name: str, references: Sequence[Reference]) -> tuple[Reference, ...]:
+    """Return *references* as they are kept; raises ConfigurationError for one that stands alone."""
+    if not isinstance(references, list | tuple):
+        raise ConfigurationError(
+            f"expected a list, got {references!r}", where=f"Moongate({name}=...)", mend=f"Write {name}=[...]."
+        )
+    return tuple(references)
 
 
 def _below(path: str, prefix: str) -> bool:

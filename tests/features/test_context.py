@@ -142,6 +142,51 @@ async def test_the_reflector():
         assert reflector.get_all_and_merge("roles", targets) == ["admin", "anyone"]
 
 
+class OpenOnly:
+    """Has the reflector injected, as NestJS users know it."""
+
+    def __init__(self, reflector: Reflector) -> None:
+        self.reflector = reflector
+
+    def can_activate(self, context: ExecutionContext) -> bool:
+        open_to: Any = self.reflector.get_all_and_override("open", [context.handler, context.gateway])
+        return context.is_connect or open_to is True
+
+
+@SetMetadata("open", True)
+@SetMetadata("from", "base")
+class Base:
+    @SubscribeMessage("inherited")
+    async def inherited(self, context: ExecutionContext) -> dict[str, Any]:
+        return dict(context.metadata)
+
+    @SetMetadata("open", False)
+    @SubscribeMessage("closed")
+    async def closed(self) -> None: ...
+
+
+@UseGuards(OpenOnly)
+@SetMetadata("from", "gateway")
+@WebSocketGateway("/heir")
+class Heir(Base):
+    @apply_decorators(SetMetadata("from", "first"), SetMetadata("from", "second"), SubscribeMessage("twice"))
+    async def twice(self, context: ExecutionContext) -> dict[str, Any]:
+        return dict(context.metadata)
+
+    @SubscribeMessage("threaded", threaded=True)
+    def threaded(self, context: ExecutionContext, client: Socket) -> list[Any]:
+        return [context.client is client, context.gateway is Heir, context.handler is Heir.threaded]
+
+
+async def test_the_closest_metadata_counts():
+    async with TestApp(Module(providers=[Heir])(type("Root", (), {}))) as app:
+        alice = await app.connect("/heir")
+        assert await alice.emit_with_ack("inherited") == {"open": True, "from": "gateway"}
+        assert await alice.emit_with_ack("twice") == {"open": True, "from": "first"}
+        assert (await alice.error_of("closed"))["message"] == "Forbidden resource"
+        assert await alice.emit_with_ack("threaded") == [True, True, True]
+
+
 async def test_merging_dicts():
     @SetMetadata("limits", {"a": 1, "b": 1})
     class Outer:

@@ -322,3 +322,20 @@ async def test_what_is_no_guard_is_a_start_up_error(guard: Any, text: str):
         async with TestApp(root(Blacklist, Gateway), guards=[guard]):
             pytest.fail("it has started")
     assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["guards", "pipes", "interceptors", "filters"])
+def test_one_alone_is_no_list(name: str):
+    options: dict[str, Any] = {name: lambda context: True}
+    with pytest.raises(ConfigurationError, match=rf"Moongate\({name}=...\): expected a list, got <function"):
+        Moongate(root(Blacklist, Gateway), **options)
+
+
+async def test_nobody_changes_what_metadata_says():
+    def meddle(context: ExecutionContext) -> bool:
+        context.metadata["roles"] = []  # type: ignore[index]
+        return True
+
+    async with TestApp(root(Blacklist, Gateway), guards=[OnMessage(meddle)]) as app:
+        alice = await app.connect()
+        assert (await alice.error_of("ask", "please", "now"))["message"] == "Internal server error"

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from moongate import (
+    APP_INTERCEPTOR,
+    Ack,
     ExecutionContext,
     GatewayError,
     Module,
@@ -14,6 +16,7 @@ from moongate import (
     Socket,
     SubscribeMessage,
     UseInterceptors,
+    ValueProvider,
     WebSocketGateway,
     WsException,
     WsResponse,
@@ -236,6 +239,102 @@ async def test_they_see_what_the_handler_raises():
         alice = await app.connect("/failing")
         assert await alice.emit_with_ack("divide", 0) == "caught division by zero"
         assert await alice.emit_with_ack("divide", 2) == 0.5
+
+
+def noting(name: str) -> Any:
+    def intercept(context: ExecutionContext, call_next: NextHandler) -> Any:
+        log.append(name)
+        return call_next()
+
+    return intercept
+
+
+@UseInterceptors(noting("base"))
+class Base:
+    @SubscribeMessage("inherited")
+    async def inherited(self, number: int) -> int:
+        return number
+
+
+class Instance:
+    async def intercept(self, context: ExecutionContext, call_next: NextHandler) -> Any:
+        log.append("instance")
+        return await call_next()
+
+
+@UseInterceptors(Instance(), noting("gateway"))
+@WebSocketGateway("/kinds")
+class Kinds(Base):
+    @SubscribeMessage("plain")
+    def plain(self, number: int) -> int:
+        return number
+
+    @UseInterceptors(noting("handler"))
+    @SubscribeMessage("async")
+    async def asynchronous(self, number: int) -> int:
+        return number
+
+    @SubscribeMessage("threaded", threaded=True)
+    def threaded(self, number: int) -> int:
+        return number
+
+    @SubscribeMessage("concurrent", concurrent=True)
+    async def concurrent(self, number: int) -> int:
+        return number
+
+    @SubscribeMessage("ack")
+    async def ack(self, number: int, ack: Ack) -> None:
+        ack(number)
+
+
+@pytest.mark.parametrize("event", ["inherited", "plain", "async", "threaded", "concurrent", "ack"])
+async def test_they_stand_around_every_kind_of_handler(event: str):
+    module = Module(providers=[Kinds, ValueProvider(APP_INTERCEPTOR, noting("module"))])(type("Root", (), {}))
+    async with TestApp(module, interceptors=[noting("application")]) as app:
+        assert await (await app.connect("/kinds")).emit_with_ack(event, 7) == 7
+    assert log == ["module", "application", "base", "instance", "gateway", *(["handler"] if event == "async" else [])]
+
+
+async def failing(context: ExecutionContext, call_next: NextHandler) -> AsyncIterator[Any]:
+    kept.append(await call_next())
+    async for item in kept[-1]:
+        yield item
+        raise WsException("no more")
+
+
+async def limited(context: ExecutionContext, call_next: NextHandler) -> AsyncIterator[Any]:
+    kept.append(await call_next())
+    try:
+        async with asyncio.timeout(2):
+            async for item in kept[-1]:
+                yield item
+    except TimeoutError:
+        raise WsException("no more") from None
+
+
+@pytest.mark.parametrize("interceptor", [failing, limited])
+async def test_an_error_around_a_stream_is_told_and_closes_the_handlers_own(interceptor: Any):
+    closed: list[bool] = []
+
+    @UseInterceptors(interceptor)
+    @WebSocketGateway("/ended")
+    class Ended:
+        @SubscribeMessage("stream")
+        async def stream(self) -> AsyncIterator[int]:
+            try:
+                yield 1
+                await asyncio.sleep(30)
+            finally:
+                closed.append(True)
+
+    async with TestApp(Module(providers=[Ended])(type("Root", (), {}))) as app:
+        alice = await app.connect("/ended")
+        answer = asyncio.ensure_future(alice.error_of("stream", timeout=20))
+        assert await alice.receive("stream") == 1
+        await app.time.advance(3)
+        assert (await answer)["message"] == "no more"
+        assert closed == [True]
+        assert alice.connected
 
 
 async def test_what_is_none_does_not_start():

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from moongate.config import Settings
@@ -155,6 +156,8 @@ class Assembly:
         metadata: Mapping[str, Any] = metadata_of(gateway)
         if function is not None:
             metadata = {**metadata, **metadata_of(function)}
+        # One for all messages: what a guard wrote into it would change it for everybody.
+        metadata = MappingProxyType(dict(metadata))
         return Target(gateway, function, metadata, f"{gateway.__name__}.{name}", self._visible(gateway))
 
     def _filter_everywhere(self) -> None:

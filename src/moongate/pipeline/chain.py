@@ -59,7 +59,7 @@ def is_yes(answer: object, context: ExecutionContext) -> bool:
 
     Raises GatewayError for what is still to be awaited or run: it is no answer, though it counts as true.
     """
-    if any(hasattr(answer, name) for name in ("__await__", "__aiter__", "__next__")):
+    if hasattr(answer, "__await__") or hasattr(answer, "__aiter__") or hasattr(answer, "__next__"):
         if inspect.iscoroutine(answer):
             answer.close()
         raise GatewayError(
