@@ -1,6 +1,11 @@
 """WebSocket gateways for Python, speaking Socket.IO and bare WebSocket on the port of any ASGI application."""
 
 from moongate.app import Moongate
+from moongate.cluster.emitter import AsyncEmitter, Emitter
+from moongate.cluster.health import ClusterHealth
+from moongate.cluster.redis import RedisCluster
+from moongate.cluster.redis_streams import RedisStreamsCluster
+from moongate.cluster.requests import Answers
 from moongate.config import Compression, Cookie, Settings
 from moongate.di.dynamic import DynamicModule
 from moongate.di.module import Module
@@ -22,6 +27,7 @@ from moongate.engine.options import EngineOptions
 from moongate.errors import (
     AckTimeout,
     ClientDisconnected,
+    ClusterError,
     ConfigurationError,
     EncodeError,
     FieldError,
@@ -84,13 +90,17 @@ __all__ = [
     "Ack",
     "AckTimeout",
     "AliasProvider",
+    "Answers",
     "ArgumentMetadata",
+    "AsyncEmitter",
     "BaseExceptionFilter",
     "Broadcast",
     "CallNext",
     "Catch",
     "ClassProvider",
     "ClientDisconnected",
+    "ClusterError",
+    "ClusterHealth",
     "Compression",
     "ConfigurationError",
     "ConnectedSocket",
@@ -98,6 +108,7 @@ __all__ = [
     "DefaultValue",
     "DisconnectReason",
     "DynamicModule",
+    "Emitter",
     "EncodeError",
     "EngineOptions",
     "EventMiddleware",
@@ -139,6 +150,8 @@ __all__ = [
     "PayloadTooLarge",
     "Pipe",
     "ProtocolError",
+    "RedisCluster",
+    "RedisStreamsCluster",
     "Reflector",
     "RemoteSocket",
     "Request",

@@ -9,6 +9,9 @@ from contextlib import asynccontextmanager
 from enum import Enum, auto
 from typing import Any, TypeVar, overload
 
+from moongate.cluster.bus import Cluster
+from moongate.cluster.health import ClusterHealth
+from moongate.cluster.node import Node
 from moongate.config import Settings
 from moongate.di.container import MISSING, Container
 from moongate.di.module import AnyModule
@@ -61,7 +64,8 @@ class Moongate:
     """An application made of *module*: its gateways answer WebSocket clients, *http* answers every other request.
 
     It is an ASGI application itself, and `run` serves it. Raises ConfigurationError for declarations that contradict
-    each other or miss something; nothing is constructed before `start`. *guards*, *pipes*, *interceptors* and *filters*
+    each other or miss something; nothing is constructed before `start`. *cluster* joins this server with others:
+    `RedisCluster("redis://...")` or another one. *guards*, *pipes*, *interceptors* and *filters*
     stand around all gateways: classes, which are injected, instances or functions. *parser* reads and writes the
     packets of Socket.IO clients, *codec* the messages of bare WebSocket clients; both are JSON by default. *engine*
     decides who may connect and what the answers to requests carry. *overrides* are values that replace providers by
@@ -73,6 +77,7 @@ class Moongate:
         module: AnyModule,
         *,
         http: AsgiApp | None = None,
+        cluster: Cluster | None = None,
         guards: Sequence[Reference] = (),
         pipes: Sequence[Reference] = (),
         interceptors: Sequence[Reference] = (),
@@ -84,6 +89,8 @@ class Moongate:
         overrides: Mapping[Any, Any] | None = None,
     ) -> None:
         self.settings: Settings = Settings.from_environment() if settings is None else settings
+        self.cluster: Cluster | None = cluster  # what joins this server with others; may be set before the start
+        self._node: Node | None = None  # this server in the cluster, from the start on
         self._http = http
         self._hosted = HostedLifespan(http) if http is not None else None
         if codec is not None:
@@ -180,13 +187,35 @@ class Moongate:
                 await self._hosted.start(self._state)
             middleware = {namespace.name: list(namespace.handlers.middleware) for namespace in self._directory}
             try:
+                await self._join_cluster()
                 specs = await self._start_gateways()
+                await self._directory.settled()
             except BaseException:
                 await self._abandon_start(middleware)
                 raise
             self._phase = _Phase.STARTED
         for line in describe(specs):
             _LOGGER.info(line)
+
+    def cluster_health(self) -> ClusterHealth | None:
+        """Return how this server's connection to its cluster is, and what went through it; None without a cluster."""
+        return None if self._node is None else self._node.health()
+
+    async def _join_cluster(self) -> None:
+        if self.cluster is None:
+            return
+        node = self._node = Node(self.cluster, self._router.runtime.encoder)
+        node.changed = self._cluster_changed
+        await node.start()
+        self._directory.join_cluster(node)
+
+    def _cluster_changed(self, health: ClusterHealth) -> None:
+        if self._phase is _Phase.STARTED:
+            self._router.runtime.dispatcher.spawn(self._container.tell("on_cluster_change", health))
+
+    async def _leave_cluster(self) -> None:
+        if self._node is not None:
+            await self._node.stop()
 
     async def _start_gateways(self) -> list[GatewaySpec]:
         await self._container.create()
@@ -207,6 +236,7 @@ class Moongate:
         for namespace in self._directory:
             namespace.handlers.reset(middleware.get(namespace.name, []))
         await self._container.abandon()
+        await self._leave_cluster()
         if self._hosted is not None:
             await self._hosted.stop()
 
@@ -218,6 +248,7 @@ class Moongate:
         try:
             await self._container.stop(self._disconnect_clients, signal)
         finally:
+            await self._leave_cluster()
             if self._hosted is not None:
                 await self._hosted.stop()
 

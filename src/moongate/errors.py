@@ -12,6 +12,7 @@
     ├── EncodeError (also TypeError)   a value that cannot be sent, raised at the emitting line
     ├── AckTimeout (also TimeoutError) an acknowledgement did not come in time
     ├── ClientDisconnected             the client left while an answer of it was awaited
+    ├── ClusterError                   the other nodes did not, or may not, get a message
     └── WsException                    what a handler raises for the client to see
         └── ValidationFailed           a body that does not fit its annotated type
 """
@@ -24,6 +25,7 @@ import msgspec
 __all__ = [
     "AckTimeout",
     "ClientDisconnected",
+    "ClusterError",
     "ConfigurationError",
     "EncodeError",
     "FieldError",
@@ -133,14 +135,18 @@ class EncodeError(MoongateError, TypeError):
 class AckTimeout(MoongateError, TimeoutError):
     """An acknowledgement of `event` did not come within `seconds`.
 
-    `answers` holds what did come before the time was over, by socket id, when many clients were asked.
+    `answers` holds what did come before the time was over, by socket id, when many clients were asked; `missing` are
+    the nodes of the cluster that did not say whom they asked.
     """
 
-    def __init__(self, event: str, seconds: float, answers: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, event: str, seconds: float, answers: dict[str, Any] | None = None, missing: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(event, seconds)
         self.event = event
         self.seconds = seconds
         self.answers: dict[str, Any] = answers or {}
+        self.missing: tuple[str, ...] = missing
 
     def __str__(self) -> str:
         return f"no acknowledgement of {self.event!r} within {self.seconds:g} s ({len(self.answers)} answered)"
@@ -156,6 +162,23 @@ class ClientDisconnected(MoongateError):
 
     def __str__(self) -> str:
         return f"client {self.sid} disconnected: {self.reason}"
+
+
+class ClusterError(MoongateError):
+    """A message did not reach the bus that carries it to the other nodes; clients of this node have got it.
+
+    Awaiting what `emit` returns raises it. `sent` says what is known: False if no other node gets the message, None if
+    the connection was lost while it was sent, so that it may have arrived or not.
+    """
+
+    def __init__(self, reason: str, *, sent: bool | None = False) -> None:
+        super().__init__(reason, sent)
+        self.reason = reason
+        self.sent = sent
+
+    def __str__(self) -> str:
+        fate = "it was not sent" if self.sent is False else "it may have been sent or not"
+        return f"{self.reason}: {fate}"
 
 
 class WsException(MoongateError):

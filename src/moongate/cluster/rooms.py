@@ -1,13 +1,13 @@
 """Which members are in which rooms, and who is meant by a target."""
 
 from collections.abc import Collection, Iterable
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
 from moongate.types import Room, Sid
 
-__all__ = ["Member", "Rooms", "Target"]
+__all__ = ["Member", "RoomWatcher", "Rooms", "Target"]
 
 
 class Member(Protocol):
@@ -19,6 +19,16 @@ class Member(Protocol):
 
 
 M = TypeVar("M", bound=Member)
+
+
+class RoomWatcher(Protocol):
+    """Somebody who has to know which rooms there are."""
+
+    def room_opened(self, room: Room) -> Any:
+        """The first member has joined *room*."""
+
+    def room_emptied(self, room: Room) -> Any:
+        """The last member has left *room*."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -34,17 +44,18 @@ class Target(msgspec.Struct, frozen=True):
 class Rooms(Generic[M]):
     """The members of one namespace on this node, by id and by room."""
 
-    __slots__ = ("_rooms", "members")
+    __slots__ = ("_rooms", "members", "watcher")
 
     def __init__(self) -> None:
         self.members: dict[Sid, M] = {}
+        self.watcher: RoomWatcher | None = None
         self._rooms: dict[Room, set[M]] = {}
 
     def add(self, member: M) -> None:
         """Let *member* in, with the rooms that it has joined already."""
         self.members[member.id] = member
         for room in member.joined or ():
-            self._rooms.setdefault(room, set()).add(member)
+            self._enter(member, room)
 
     def remove(self, member: M) -> None:
         """Take *member* out of the index. What it had joined stays readable on itself."""
@@ -63,7 +74,7 @@ class Rooms(Generic[M]):
             joined.add(room)
             # One that has left may share its id with one that came after: older clients keep theirs.
             if self.members.get(member.id) is member:
-                self._rooms.setdefault(room, set()).add(member)
+                self._enter(member, room)
 
     def leave(self, member: M, rooms: Iterable[Room]) -> None:
         """Take *member* out of each of *rooms*."""
@@ -98,9 +109,20 @@ class Rooms(Generic[M]):
         member = self.members.get(room)
         return members if member is None else {*members, member}
 
+    def _enter(self, member: M, room: Room) -> None:
+        members = self._rooms.get(room)
+        if members is None:
+            self._rooms[room] = {member}
+            if self.watcher is not None:
+                self.watcher.room_opened(room)
+        else:
+            members.add(member)
+
     def _discard(self, member: M, room: Room) -> None:
         members = self._rooms.get(room)
         if members is not None:
             members.discard(member)
             if not members:
                 del self._rooms[room]
+                if self.watcher is not None:
+                    self.watcher.room_emptied(room)

@@ -195,6 +195,11 @@ class Container:
         if self._lifecycle is not None:
             await self._lifecycle.start()
 
+    async def tell(self, hook: str, *arguments: Any) -> None:
+        """Run a hook of every instance that has it; what one raises is logged."""
+        if self._lifecycle is not None:
+            await self._lifecycle.tell(hook, *arguments)
+
     async def stop(self, disconnect: Callable[[], Awaitable[None]], signal: str | None = None) -> None:
         """Run the hooks of the end, with *disconnect* before the last; raises an ExceptionGroup of what they raise."""
         try:

@@ -52,6 +52,14 @@ class Lifecycle:
         if errors:
             raise ExceptionGroup("shutdown hooks failed", errors)
 
+    async def tell(self, hook: str, *arguments: Any) -> None:
+        """Run a hook of every instance that has it; what one raises is logged."""
+        for instance in self._instances:
+            try:
+                await _call(instance, hook, *arguments)
+            except Exception:
+                _LOGGER.exception("%s.%s failed", type(instance).__name__, hook)
+
     async def _run_all(self, hook: str, arguments: tuple[Any, ...], errors: list[Exception]) -> None:
         for instance in reversed(self._instances):  # what others need is there until they have ended
             try:

@@ -119,6 +119,11 @@ class Collector:
         self._missing.discard(sid)
         self._check()
 
+    @property
+    def answers(self) -> Mapping[Sid, Any]:
+        """What has come so far."""
+        return self._answers
+
     def _check(self) -> None:
         if not self._missing and not self._complete.done():
             self._complete.set_result(None)

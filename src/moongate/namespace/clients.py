@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Collection
 from itertools import count
 from typing import Any, Protocol
 
+from moongate.cluster.adapter import Adapter
 from moongate.cluster.rooms import Rooms, Target
 from moongate.namespace.acks import AckReceiver, Collector
 from moongate.namespace.codec import Codec, PacketCodec
@@ -11,9 +12,8 @@ from moongate.namespace.handshake import Handshake
 from moongate.namespace.runtime import Runtime
 from moongate.types import Event, Room, Sid
 from moongate.wire.outgoing import Outgoing
-from moongate.wire.socketio import RESERVED_EVENTS
 
-__all__ = ["Client", "Clients", "RemoteSocket", "check_event"]
+__all__ = ["Client", "Clients", "RemoteSocket"]
 
 
 class RemoteSocket(Protocol):
@@ -62,24 +62,17 @@ class Client(RemoteSocket, Protocol):
         """Wait for an answer no longer."""
 
 
-def check_event(event: Event) -> None:
-    """Raise ValueError for the names that the protocol keeps for itself, TypeError for what is no name."""
-    if event in RESERVED_EVENTS:
-        raise ValueError(f"{event!r} is reserved by Socket.IO: emit under another name")
-    if event.__class__ is not str and not isinstance(event, str):
-        raise TypeError(f"expected the name of an event, got {event!r}")
-
-
 class Clients:
     """The clients of the namespace `name`, by id and by room."""
 
-    __slots__ = ("__weakref__", "_ack_ids", "codec", "name", "rooms", "runtime")
+    __slots__ = ("__weakref__", "_ack_ids", "adapter", "codec", "name", "rooms", "runtime")
 
     def __init__(self, name: str, runtime: Runtime, codec: PacketCodec, *, ack_ids: "count[int] | None" = None) -> None:
         self.name: str = name
         self.runtime: Runtime = runtime
         self.codec: PacketCodec = codec  # what most clients speak
         self.rooms: Rooms[Client] = Rooms()
+        self.adapter: Adapter | None = None  # what reaches the clients of other servers
         self._ack_ids = ack_ids or count()
 
     def next_ack_id(self) -> int:
@@ -115,13 +108,19 @@ class Clients:
         self, target: Target, event: Event, arguments: tuple[Any, ...], ack_id: int
     ) -> tuple[Collector, list[Client]]:
         """Send an event that asks for acknowledgements; return who collects them and who was asked."""
+        collector = Collector({socket.id for socket in self.select(target)})
+        return collector, self.ask_each(target, event, arguments, ack_id, collector)
+
+    def ask_each(
+        self, target: Target, event: Event, arguments: tuple[Any, ...], ack_id: int, receiver: AckReceiver
+    ) -> list[Client]:
+        """Send an event that asks for acknowledgements, which *receiver* gets; return who was asked."""
         message = self.codec.event(event, arguments, ack_id)
         asked: list[Client] = list(self.select(target))
-        collector = Collector({socket.id for socket in asked})
         for socket in asked:
-            socket.expect(ack_id, collector)
+            socket.expect(ack_id, receiver)
         self._deliver_to_others(asked, event, arguments, message, volatile=False, ack_id=ack_id)
-        return collector, asked
+        return asked
 
     def _deliver_to_others(
         self,

@@ -5,6 +5,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
+from moongate.cluster.node import Node
 from moongate.errors import ConfigurationError
 from moongate.namespace.clients import Clients
 from moongate.namespace.codec import PacketCodec
@@ -31,10 +32,11 @@ class _Dynamic(msgspec.Struct, frozen=True):
 class Directory:
     """Finds namespaces by their names."""
 
-    __slots__ = ("_declared", "_dynamic", "_opened", "runtime")
+    __slots__ = ("_declared", "_dynamic", "_node", "_opened", "runtime")
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime: Runtime = runtime
+        self._node: Node | None = None  # once this server has joined a cluster
         self._declared: dict[str, Namespace] = {}
         self._dynamic: dict[str, _Dynamic] = {}  # by the text of the pattern, in the order of declaration
         # A namespace of a pattern lives as long as its clients, or whoever else holds it.
@@ -51,8 +53,11 @@ class Directory:
             return self._declare_pattern(name).namespace
         namespace = self._declared.get(name)
         if namespace is None:
-            namespace = self._declared[name] = Namespace(
-                Clients(name, self.runtime, self.codec(name)), Handlers(error_cause=self.runtime.settings.error_cause)
+            namespace = self._declared[name] = self._join(
+                Namespace(
+                    Clients(name, self.runtime, self.codec(name)),
+                    Handlers(error_cause=self.runtime.settings.error_cause),
+                )
             )
         return namespace
 
@@ -60,6 +65,12 @@ class Directory:
         """Return the namespace *name* if it is declared, else make it if a pattern matches, the first that does."""
         namespace = self._declared.get(name) or self._opened.get(name)
         return namespace or self._open(name)
+
+    def join_cluster(self, node: Node) -> None:
+        """Be one with the namespaces of the other servers, now and whenever a pattern makes a namespace."""
+        self._node = node
+        for namespace in (*self, *self.opened):
+            namespace.join_cluster(node)
 
     def __iter__(self) -> Iterator[Namespace]:
         """Yield what was declared: the namespaces with a name, then those of the patterns."""
@@ -72,13 +83,24 @@ class Directory:
         """The namespaces that patterns have made, as far as they are alive."""
         return list(self._opened.values())
 
+    async def settled(self) -> None:
+        """Wait until what other servers send to the namespaces arrives."""
+        for namespace in self:
+            adapter = namespace.clients.adapter
+            if adapter is not None:
+                await adapter.settled
+
+    def _join(self, namespace: Namespace) -> Namespace:
+        if self._node is not None:
+            namespace.join_cluster(self._node)
+        return namespace
+
     def _open(self, name: str) -> Namespace | None:
         for dynamic in self._dynamic.values():
             params = dynamic.pattern.match(name)
             if params is not None:
                 clients = dynamic.family.member(name, self.codec(name))
-                namespace = self._opened[name] = Namespace(clients, dynamic.namespace.handlers, params)
-                return namespace
+                return self._join(self._opened.setdefault(name, Namespace(clients, dynamic.namespace.handlers, params)))
         return None
 
     def _declare_pattern(self, text: str) -> _Dynamic:
@@ -93,9 +115,8 @@ class Directory:
                         mend="Name the parameters alike, so that both are the same pattern.",
                     )
             family = Family(text, self.runtime, self.codec(text))
-            dynamic = self._dynamic[text] = _Dynamic(
-                pattern, family, Namespace(family, Handlers(error_cause=self.runtime.settings.error_cause))
-            )
+            handlers = Handlers(error_cause=self.runtime.settings.error_cause)
+            dynamic = self._dynamic[text] = _Dynamic(pattern, family, self._join(Namespace(family, handlers)))
         return dynamic
 
     def codec(self, name: str) -> PacketCodec:

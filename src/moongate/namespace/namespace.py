@@ -2,9 +2,12 @@
 
 import inspect
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
+from threading import get_ident
 from typing import Any
 
+from moongate.cluster.node import Node
+from moongate.cluster.requests import Answers
 from moongate.errors import ProtocolError, WsException
 from moongate.namespace.arguments import decode_arguments
 from moongate.namespace.broadcast import Broadcast
@@ -12,11 +15,13 @@ from moongate.namespace.cancellation import NO_FAILURES, reraise_cancellation
 from moongate.namespace.clients import Clients
 from moongate.namespace.failures import UNKNOWN_EVENT
 from moongate.namespace.handlers import Handlers, Hooks, Invoke, Middleware
+from moongate.namespace.local import LocalClients, ServerListener
 from moongate.namespace.middleware import pass_through
 from moongate.namespace.observers import NOBODY, Observers
 from moongate.namespace.socket import Socket
+from moongate.transport.flow import READY
 from moongate.types import DisconnectReason, Event
-from moongate.wire.socketio import Packet, event_key, event_name
+from moongate.wire.socketio import Packet, check_event, event_key, event_name
 
 __all__ = ["Namespace"]
 
@@ -33,13 +38,14 @@ class Namespace(Broadcast):
     too, with its parameters in `params`.
     """
 
-    __slots__ = ("__weakref__", "_handlers", "_routes", "_submit", "name", "params", "unknown_events")
+    __slots__ = ("__weakref__", "_handlers", "_here", "_routes", "_submit", "name", "params", "unknown_events")
 
     def __init__(self, clients: Clients, handlers: Handlers, params: Mapping[str, Any] = _NO_PARAMETERS) -> None:
         super().__init__(clients)
         self.name: str = clients.name
         self.params: Mapping[str, Any] = params  # of the pattern, by name
         self.unknown_events: int = 0  # how many events came that nobody handles
+        self._here = LocalClients(clients)  # for other servers
         self._handlers = handlers
         self._routes = handlers.routes
         self._submit = clients.runtime.dispatcher.submit
@@ -53,6 +59,57 @@ class Namespace(Broadcast):
     def handlers(self) -> Handlers:
         """What is done with the clients and their messages; one for all namespaces of a pattern."""
         return self._handlers
+
+    def join_cluster(self, node: Node) -> None:
+        """Be one namespace with those of the same name on the other servers of the cluster that *node* is in."""
+        clients = self._clients
+        clients.adapter = clients.rooms.watcher = node.open(self._here)
+
+    def on(self, event: Event, listener: ServerListener) -> None:
+        """Call *listener*, sync or async, with the arguments of *event* when another server emits it to the servers.
+
+        What the first listener of an event returns is the answer, if one is wanted.
+        """
+        check_event(event)
+        self._here.listeners[event] = (*self._here.listeners.get(event, ()), listener)
+
+    def off(self, event: Event, listener: ServerListener | None = None) -> None:
+        """Call *listener*, or any that was given to `on` for *event*, no more."""
+        left = [each for each in self._here.listeners.pop(event, ()) if listener is not None and each != listener]
+        if left:
+            self._here.listeners[event] = tuple(left)
+
+    def server_side_emit(self, event: Event, *arguments: Any) -> Awaitable[None]:
+        """Send an event to the other servers of the cluster themselves; raises EncodeError.
+
+        Awaiting the result raises ClusterError if it could not be sent.
+        """
+        check_event(event)
+        adapter = self._clients.adapter
+        if adapter is None:
+            return READY
+        runtime = self._clients.runtime
+        if get_ident() != runtime.thread:
+            return runtime.run_in_loop(adapter.server_event, (event, *arguments))
+        return adapter.server_event((event, *arguments))
+
+    async def server_side_emit_with_ack(
+        self, event: Event, *arguments: Any, timeout: float | None = None
+    ) -> Answers[Any]:
+        """Send an event to the other servers of the cluster themselves, and return what each answered.
+
+        Waits *timeout* seconds, by default the cluster's `request_timeout`; `missing` of the result are the ids of the
+        servers that have not answered then. A server without a listener for the event answers None.
+        """
+        check_event(event)
+        adapter, runtime = self._clients.adapter, self._clients.runtime
+        if adapter is None:
+            return Answers()
+        if get_ident() != runtime.thread:
+            asked = self.server_side_emit_with_ack(event, *arguments, timeout=timeout)
+            answers: Answers[Any] = await runtime.answer_from_loop(asked)
+            return answers
+        return await adapter.ask_servers((event, *arguments), timeout)
 
     def use(self, middleware: Middleware) -> None:
         """Let *middleware* decide over each client that wants to come in, after those given before."""

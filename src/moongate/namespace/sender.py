@@ -4,10 +4,10 @@ from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from moongate.namespace.broadcast import Broadcast
-from moongate.namespace.clients import check_event
 from moongate.transport.base import Transport
 from moongate.transport.flow import READY
 from moongate.types import DisconnectReason, Event, Room
+from moongate.wire.socketio import check_event
 
 __all__ = ["Link", "Sends", "SocketSender"]
 

@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from threading import get_ident
 from typing import Any, Protocol
 
+from moongate.cluster.requests import Answers
 from moongate.config import TransportName
 from moongate.errors import ClientDisconnected, EncodeError, ProtocolError, WsException
 from moongate.namespace.acks import AckReceiver, Collector, PendingAcks
 from moongate.namespace.broadcast import Broadcast
-from moongate.namespace.clients import Clients, RemoteSocket, check_event
+from moongate.namespace.clients import Clients, RemoteSocket
 from moongate.namespace.codec import Codec
 from moongate.namespace.dispatcher import Backlog
 from moongate.namespace.failures import Failure, gist_of
@@ -21,7 +22,7 @@ from moongate.namespace.sender import Link, SocketSender
 from moongate.transport.flow import READY
 from moongate.types import DisconnectReason, Event, Room, Sid
 from moongate.wire.outgoing import Outgoing
-from moongate.wire.socketio import Packet
+from moongate.wire.socketio import Packet, check_event
 
 __all__ = ["Connection", "Home", "Socket"]
 
@@ -69,7 +70,7 @@ class Home(Protocol):
     def except_(self, *rooms: Room) -> Broadcast:
         """Return a broadcast to all clients save those in any of *rooms*."""
 
-    async def fetch_sockets(self) -> list[RemoteSocket]:
+    async def fetch_sockets(self) -> Answers[RemoteSocket]:
         """Return all clients."""
 
     @property
@@ -180,8 +181,10 @@ class Socket:
             self.forget(ack_id)
 
     def join(self, *rooms: Room) -> Awaitable[None]:
-        """Put this client into *rooms*."""
-        return self._clients.runtime.run_in_loop(self._clients.rooms.join, self, rooms)
+        """Put this client into *rooms*; in a cluster, awaiting it waits until messages of others to them arrive."""
+        clients = self._clients
+        done = clients.runtime.run_in_loop(clients.rooms.join, self, rooms)
+        return done if clients.adapter is None else clients.adapter.settled
 
     def leave(self, *rooms: Room) -> Awaitable[None]:
         """Take this client out of *rooms*."""

@@ -11,13 +11,22 @@ import msgspec
 from moongate.errors import ProtocolError
 from moongate.wire.parser import PacketDecoder, SocketIoPacket
 
-__all__ = ["MsgpackParser"]
+__all__ = ["MsgpackParser", "decode_msgpack"]
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MILLISECOND = dt.timedelta(milliseconds=1)
 
 _OWN = 0
 """The extension type that notepack.io, which the official parser is built on, has for all that MessagePack lacks."""
+
+_TIMESTAMP = 0xFF
+"""The extension type of dates (MessagePack specification, "Timestamp extension type"): -1 as a byte."""
+
+_LONG_TIMESTAMP = 12
+"""The size of one with nanoseconds, or far from today."""
+
+_FIXED_SIZES = {4: 0xD6, 8: 0xD7}
+"""The first byte of an extension of so many bytes."""
 
 _MIN_INTEGER = -(2**63)
 _MAX_INTEGER = 2**64 - 1
@@ -75,16 +84,26 @@ class _MsgpackDecoder:
         """Decode one packet; raises ProtocolError."""
         if isinstance(message, str):
             raise ProtocolError("a packet in MessagePack", f"the text {message[:40]!r}")
-        try:
-            fields = msgspec.msgpack.decode(message) if _RARE.search(message) is None else _decode(message)
-        except (msgspec.DecodeError, ValueError, TypeError, OverflowError, RecursionError) as error:
-            raise ProtocolError("a packet in MessagePack", f"{message[:40]!r} ({error})") from error
+        fields = decode_msgpack(message)
         if type(fields) is not dict or type(fields.get("type")) is not int or type(fields.get("nsp")) is not str:
             raise ProtocolError("a packet with a type and a namespace", repr(message[:40]))
         return SocketIoPacket(fields["type"], fields["nsp"], fields.get("data"), fields.get("id"))
 
 
 _DECODER = _MsgpackDecoder()
+
+
+def decode_msgpack(message: bytes, *, timestamps: bool = False) -> Any:
+    """Decode MessagePack as notepack.io writes it, with *timestamps* its version 3; raises ProtocolError for all else.
+
+    Makes no room for what is announced but not there, and takes time linear to the length.
+    """
+    try:
+        if _RARE.search(message) is None:
+            return msgspec.msgpack.decode(message)
+        return _decode(message, timestamps=timestamps)
+    except (msgspec.DecodeError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise ProtocolError("a packet in MessagePack", f"{message[:40]!r} ({error})") from error
 
 
 class _Undefined:
@@ -94,9 +113,9 @@ class _Undefined:
 _UNDEFINED = _Undefined()
 
 
-def _decode(message: bytes) -> Any:
+def _decode(message: bytes, *, timestamps: bool) -> Any:
     """Decode any MessagePack; raises ValueError, OverflowError or RecursionError for what notepack.io does not send."""
-    reader = _Reader(message)
+    reader = _Reader(message, timestamps=timestamps)
     value = reader.value()
     reader.check_end()
     return value
@@ -105,11 +124,12 @@ def _decode(message: bytes) -> Any:
 class _Reader:
     """Reads one value after another (MessagePack specification, "Formats"), and makes room for none before it comes."""
 
-    __slots__ = ("_message", "_position")
+    __slots__ = ("_message", "_position", "_timestamps")
 
-    def __init__(self, message: bytes) -> None:
+    def __init__(self, message: bytes, *, timestamps: bool) -> None:
         self._message = message
         self._position = 0
+        self._timestamps = timestamps  # whether MessagePack's own form of dates may come
 
     def check_end(self) -> None:
         """Raise ValueError if anything is left."""
@@ -155,25 +175,23 @@ class _Reader:
                 members[key] = value
         return members
 
-    def buffer(self, size: int) -> bytes:
-        """Read an extension of any size: an ArrayBuffer."""
-        self._check_type()
-        return self.binary(size)
-
-    def extension(self, size: int) -> Any:
-        """Read an extension of a fixed size: `undefined`, or a date in milliseconds."""
-        self._check_type()
-        data = self.binary(size)
-        if size == 1:
-            return _UNDEFINED
-        if size == 8:
-            return _EPOCH + int.from_bytes(data, signed=True) * _MILLISECOND
-        raise ValueError(f"an extension of {size} bytes")
-
-    def _check_type(self) -> None:
-        kind = self.binary(1)[0]
+    def buffer(self, size: int) -> Any:
+        """Read an extension of any size: an ArrayBuffer, or a date."""
+        kind, data = self.binary(1)[0], self.binary(size)
+        if self._timestamps and kind == _TIMESTAMP and size == _LONG_TIMESTAMP:
+            return msgspec.msgpack.decode(bytes((0xC7, size, kind)) + data)
         if kind != _OWN:
             raise ValueError(f"an extension of type {kind}")
+        return data
+
+    def extension(self, size: int) -> Any:
+        """Read an extension of a fixed size: `undefined`, or a date, in milliseconds or as newer versions write it."""
+        kind, data = self.binary(1)[0], self.binary(size)
+        if self._timestamps and kind == _TIMESTAMP and size in _FIXED_SIZES:
+            return msgspec.msgpack.decode(bytes((_FIXED_SIZES[size], kind)) + data)
+        if kind != _OWN or size not in (1, 8):
+            raise ValueError(f"an extension of type {kind} with {size} bytes")
+        return _UNDEFINED if size == 1 else _EPOCH + int.from_bytes(data, signed=True) * _MILLISECOND
 
 
 _Read: TypeAlias = Callable[[_Reader, Any], Any]

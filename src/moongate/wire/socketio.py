@@ -19,6 +19,7 @@ __all__ = [
     "Packet",
     "PacketType",
     "SocketIoCodec",
+    "check_event",
     "check_event_name",
     "check_namespace",
     "decode",
@@ -157,6 +158,14 @@ def event_name(payload: bytes) -> str:
     except (msgspec.MsgspecError, ValueError, IndexError, RecursionError) as error:
         raise ProtocolError("an event name and its arguments", _excerpt(payload)) from error
     return check_event_name(name)
+
+
+def check_event(event: str) -> None:
+    """Raise ValueError for the names that the protocol keeps for itself, TypeError for what is no name."""
+    if event in RESERVED_EVENTS:
+        raise ValueError(f"{event!r} is reserved by Socket.IO: emit under another name")
+    if event.__class__ is not str and not isinstance(event, str):
+        raise TypeError(f"expected the name of an event, got {event!r}")
 
 
 def check_event_name(name: str) -> str:

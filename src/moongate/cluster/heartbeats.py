@@ -1,0 +1,136 @@
+"""Heartbeats: each node says that it is alive, hears the others, and notices by its own echo if it is cut off."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from moongate.cluster.bus import Bus, Frame, Options
+from moongate.cluster.members import Members
+from moongate.cluster.messages import Hello, Message
+from moongate.cluster.outbox import Outbox, Sending
+
+__all__ = ["Heartbeats"]
+
+_PATIENCE = 3
+"""After how many heartbeats that this node sent and did not hear it connects anew."""
+
+
+class Heartbeats:
+    """Sends heartbeats, and knows who is alive."""
+
+    def __init__(
+        self,
+        uid: str,
+        bus: Bus,
+        outbox: Outbox,
+        options: Options,
+        *,
+        lost: Callable[[Sequence[str]], None],
+        update: Callable[[], None],
+    ) -> None:
+        self.members: Members = Members(options.heartbeat_timeout)
+        self.cut: str | None = "it has not connected yet"  # why no messages arrive; None if they do
+        self._uid = uid
+        self._bus = bus
+        self._outbox = outbox
+        self._options = options
+        self._lost = lost
+        self._update = update
+        self._number = 0  # of the last heartbeat
+        self._echo = 0  # of the last one that came back
+        self._missed = 0  # how many in a row did not, though the bus took them
+        self._sending: Sending | None = None
+        self._heard_itself: asyncio.Event
+        self._task: asyncio.Task[None] | None = None
+        self._was_cut = False
+        self._late = False  # the last heartbeat did not come back in time
+
+    @property
+    def deaf(self) -> bool:
+        """Whether this node does not hear what it sends itself."""
+        return self._late
+
+    async def start(self, patience: float) -> None:
+        """Begin; returns when this node has heard itself, or after *patience* seconds."""
+        self._heard_itself = asyncio.Event()
+        self._say_hello()
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="moongate cluster heartbeats")
+        try:
+            async with asyncio.timeout(patience):
+                await self._heard_itself.wait()
+        except TimeoutError:
+            self._late = True
+
+    def stop(self) -> None:
+        """Say goodbye."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+            self._outbox.put(self._frame(leaving=True))
+
+    def connected(self) -> bool:
+        """Messages arrive; return whether they did before, and then did not."""
+        was_cut, self._was_cut = self._was_cut, False
+        self.cut = None
+        self._missed = 0
+        self.members.excuse(asyncio.get_running_loop().time())
+        if self._task is not None:
+            self._say_hello()
+        return was_cut
+
+    def disconnected(self, reason: str) -> None:
+        """No messages arrive."""
+        self._was_cut = self._was_cut or self.cut is None
+        self.cut = reason
+
+    def echo(self, number: int) -> None:
+        """A heartbeat of this node came back."""
+        self._echo = max(self._echo, number)
+        self._heard_itself.set()
+        if self._late and self._echo >= self._number:
+            self._late = False
+            self._missed = 0
+            self.members.excuse(asyncio.get_running_loop().time())
+            self._update()
+
+    def hello(self, node: str, *, leaving: bool) -> None:
+        """Another node said that it is alive, or that it leaves."""
+        if leaving:
+            if self.members.left(node):
+                self._lost((node,))
+        elif self.members.heard(node, asyncio.get_running_loop().time()) and self._task is not None:
+            self._say_hello()  # so that a new node need not wait to know this one
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        interval = self._options.heartbeat_interval
+        while True:
+            before = loop.time()
+            await asyncio.sleep(interval)
+            now = loop.time()
+            self._look_back()
+            if self._late or self.cut is not None or now - before > interval + self._options.heartbeat_timeout / 2:
+                self.members.excuse(now)  # it was this node that heard nothing
+            else:
+                dead = self.members.dead(now)
+                if dead:
+                    self._lost(tuple(dead))
+            self._say_hello()
+            self._update()
+
+    def _look_back(self) -> None:
+        """See what became of the last heartbeat."""
+        self._late = self._echo < self._number
+        if not self._late or self.cut is not None or self._sending is None or not self._sending.done:
+            return
+        self._missed += 1
+        if self._missed >= _PATIENCE and not self._outbox.stuck:
+            self._missed = 0
+            self._bus.reconnect()
+
+    def _say_hello(self) -> None:
+        if self._sending is None or self._sending.done:
+            self._number += 1
+            self._sending = self._outbox.put(self._frame(), timeout=self._options.heartbeat_interval)
+
+    def _frame(self, *, leaving: bool = False) -> Frame:
+        return self._bus.encode(Message(self._uid, "", Hello(self._number, leaving)))

@@ -1,0 +1,379 @@
+"""This process as one node of a cluster: what it tells the others, what it hears from them, and how it fares."""
+
+import asyncio
+import contextlib
+import functools
+import logging
+import secrets
+import weakref
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
+
+import msgspec
+
+from moongate.cluster.adapter import Adapter, Local
+from moongate.cluster.bus import Bus, Cluster, Options, Unreachable
+from moongate.cluster.health import ClusterHealth, Counters, Status
+from moongate.cluster.heartbeats import Heartbeats
+from moongate.cluster.messages import (
+    Answer,
+    Answered,
+    Ask,
+    Body,
+    Counted,
+    Disconnect,
+    Emit,
+    Fetch,
+    Fetched,
+    Hello,
+    Join,
+    Leave,
+    ListedNames,
+    ListNames,
+    Message,
+    Private,
+    ServerEvent,
+    Withdrawn,
+)
+from moongate.cluster.outbox import Outbox
+from moongate.cluster.requests import Question, Survey
+from moongate.cluster.rooms import Target
+from moongate.types import Room, Sid
+from moongate.wire.payload import PayloadEncoder
+
+__all__ = ["Node"]
+
+_LOGGER = logging.getLogger("moongate.cluster")
+
+_STARTING = 2.0
+"""Seconds that a start waits until messages arrive; clients are let in then, with or without the others."""
+
+_FAREWELL = 2.0
+"""Seconds that a stop waits until the last messages are sent."""
+
+
+class Node:
+    """Joins the namespaces of this process with those of the other nodes of *cluster*.
+
+    Everything happens in the event loop that called `start`.
+    """
+
+    def __init__(self, cluster: Cluster, encoder: PayloadEncoder) -> None:
+        self.uid: str = secrets.token_hex(8)
+        self.options: Options = cluster.options
+        self.counters: Counters = Counters()
+        self.changed: Callable[[ClusterHealth], object] | None = None  # called when the status has changed
+        self._bus: Bus = cluster.bus(encoder)
+        self._outbox = Outbox(self._bus, self.options, self.counters)
+        self._heartbeats = Heartbeats(
+            self.uid, self._bus, self._outbox, self.options, lost=self._lost, update=self._update
+        )
+        self._locals: dict[str, weakref.ref[Local]] = {}
+        self._questions: dict[str, Question] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._receive: Callable[[str, bytes], None] | None = None
+        self._lost_listener: Callable[[str], None] | None = None
+        self._status: Status = "down"
+        self._loop: asyncio.AbstractEventLoop
+        self._handlers: dict[type, Callable[[Message, Any], None]] = {
+            Emit: self._emit,
+            Ask: self._ask_here,
+            Counted: self._counted,
+            Answered: self._answered,
+            Withdrawn: self._withdrawn,
+            Join: self._join,
+            Leave: self._leave,
+            Disconnect: self._disconnect,
+            Fetch: self._fetch,
+            Fetched: self._fetched,
+            ListNames: self._list_names,
+            ServerEvent: self._server_event,
+            Answer: self._answer,
+            Hello: self._hello,
+            Private: self._private,
+        }
+
+    async def start(self) -> None:
+        """Join the cluster; returns when messages arrive, or after some seconds if they do not yet.
+
+        Raises ConfigurationError for what no other try would mend.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._outbox.start()
+        await self._bus.connect(self)
+        await self._heartbeats.start(_STARTING)
+        self._update()
+        if self._status == "up":
+            _LOGGER.info("node %s has joined the cluster", self.uid)
+        else:
+            _LOGGER.error("node %s serves its own clients only, until the cluster is there: %s", *self._trouble())
+
+    async def stop(self) -> None:
+        """Say goodbye and leave the cluster."""
+        self._heartbeats.stop()
+        await self._outbox.stop(_FAREWELL)
+        for task in tuple(self._tasks):
+            task.cancel()
+        await self._bus.close()
+
+    def open(self, local: Local) -> Adapter:
+        """Join the namespace of *local* with the others' as long as it is there."""
+        self._locals[local.name] = weakref.ref(local, functools.partial(self._gone, local.name))
+        return Adapter(self, local.name, self._bus.open(local.name))
+
+    def _gone(self, name: str, _: object) -> None:
+        """A namespace is no more; this may be called from anywhere."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: there is nothing left to tidy up
+            self._loop.call_soon_threadsafe(self._shut, name)
+
+    def _shut(self, name: str) -> None:
+        if name in self._locals and self._locals[name]() is None:
+            del self._locals[name]
+            self._bus.shut(name)
+
+    def health(self) -> ClusterHealth:
+        """Return how this node fares."""
+        return ClusterHealth(
+            status=self._status,
+            reason=self._trouble()[1],
+            node=self.uid,
+            nodes=self._heartbeats.members.names,
+            outbox=len(self._outbox),
+            **msgspec.structs.asdict(self.counters),
+        )
+
+    def _trouble(self) -> tuple[Status, str]:
+        if self._heartbeats.cut is not None:
+            return "down", self._heartbeats.cut
+        if self._heartbeats.deaf:
+            return "degraded", "this node does not hear itself"
+        return ("degraded", "the bus takes no messages") if self._outbox.stuck else ("up", "")
+
+    def _update(self) -> None:
+        status, reason = self._trouble()
+        if status == self._status:
+            return
+        self._status = status
+        if status == "up":
+            _LOGGER.info("node %s is connected to the cluster", self.uid)
+        else:
+            _LOGGER.warning("node %s: the cluster is %s: %s", self.uid, status, reason)
+        if self.changed is not None:
+            self.changed(self.health())
+
+    @property
+    def request_timeout(self) -> float:
+        """How many seconds answers of nodes are waited for."""
+        return self.options.request_timeout
+
+    def tell(self, namespace: str, body: Body, to: str = "") -> Awaitable[None]:
+        """Send a message to the other nodes, an answer to the node *to*; raises EncodeError."""
+        return self._outbox.put(self._bus.encode(Message(self.uid, namespace, body, to)))
+
+    def ask(self, namespace: str, request: str, question: Question, body: Body) -> Awaitable[None]:
+        """Send a question, find out how many will answer, and give their answers to it; raises EncodeError."""
+        frame = self._bus.encode(Message(self.uid, namespace, body))
+        self._questions[request] = question
+        return self._count(namespace, question, self._outbox.put(frame, timeout=self.options.request_timeout))
+
+    async def _count(self, namespace: str, question: Question, sending: Awaitable[None]) -> None:
+        members = len(self._heartbeats.members)
+        if self._heartbeats.cut is not None:
+            question.expect(members)
+            question.give_up()
+        elif self._bus.counts_servers:
+            try:
+                question.expect(await self._bus.count(namespace) - 1)
+            except Unreachable:
+                question.expect(members)
+                question.give_up()
+        else:
+            question.expect(members)
+        del sending  # if it is lost, nobody answers, which is what `missing` says
+
+    def forget(self, request: str) -> None:
+        """Wait for answers no longer."""
+        self._questions.pop(request, None)
+
+    def missing(self, question: Question) -> tuple[str, ...]:
+        """Return the ids of the nodes that have not answered, as far as there are ids; those first that are suspect."""
+        silent = [name for name in self._heartbeats.members.names if name not in question.responders]
+        count = question.shortfall
+        return (*question.dead, *silent[:count], *["unknown"] * (count - len(silent)))
+
+    def room_opened(self, namespace: str, room: Room) -> Awaitable[None] | None:
+        """The first client here joined a room; the awaitable is done when messages to the room arrive."""
+        return self._bus.open_room(namespace, room)
+
+    def room_emptied(self, namespace: str, room: Room) -> None:
+        """The last client here left a room."""
+        self._bus.shut_room(namespace, room)
+
+    @property
+    def node(self) -> str:
+        """This node's id."""
+        return self.uid
+
+    def knows(self, node: str) -> bool:
+        """Whether another node is alive, as far as heartbeats tell."""
+        return node in self._heartbeats.members
+
+    def send(self, node: str, payload: bytes) -> Awaitable[None]:
+        """Send something to one node alone; awaiting the result raises ClusterError if the bus does not take it."""
+        return self.tell("", Private(node, payload), node)
+
+    def listen(self, receive: Callable[[str, bytes], None], lost: Callable[[str], None]) -> None:
+        """Give what other nodes send to this one alone to *receive*, with the sender; tell *lost* which are gone."""
+        self._receive = receive
+        self._lost_listener = lost
+
+    def heard(self, message: Message) -> None:
+        """A message came, which may be one of our own."""
+        body = message.body
+        if message.sender == self.uid:
+            if type(body) is Hello:
+                self._heartbeats.echo(body.number)
+            return
+        self.counters.received += 1
+        try:
+            self._handlers[type(body)](message, body)
+        except Exception:
+            self.counters.failed += 1
+            _LOGGER.exception("a message of node %s failed: %s", message.sender, type(body).__name__)
+
+    def malformed(self, channel: str, error: Exception) -> None:
+        """Something came that is no message."""
+        self.counters.malformed += 1
+        _LOGGER.warning("what came from the cluster by %r is dropped: %s", channel, error)
+
+    def connected(self) -> None:
+        """Messages arrive."""
+        if self._heartbeats.connected():
+            self.counters.reconnects += 1
+        self._update()
+
+    def disconnected(self, reason: str) -> None:
+        """No messages arrive."""
+        self._heartbeats.disconnected(reason)
+        self._update()
+
+    def _local(self, message: Message) -> Local | None:
+        reference = self._locals.get(message.namespace)
+        return None if reference is None else reference()
+
+    def _emit(self, message: Message, body: Emit) -> None:
+        local = self._local(message)
+        if local is not None:
+            local.emit_here(body.target, body.arguments, volatile=body.volatile)
+
+    def _join(self, message: Message, body: Join) -> None:
+        local = self._local(message)
+        if local is not None:
+            local.join_here(body.target, body.rooms)
+
+    def _leave(self, message: Message, body: Leave) -> None:
+        local = self._local(message)
+        if local is not None:
+            local.leave_here(body.target, body.rooms)
+
+    def _disconnect(self, message: Message, body: Disconnect) -> None:
+        local = self._local(message)
+        if local is not None:
+            local.disconnect_here(body.target, close=body.close)
+
+    def _fetch(self, message: Message, body: Fetch) -> None:
+        local = self._local(message)
+        clients = () if local is None else local.describe_here(body.target)
+        self.tell(message.namespace, Fetched(body.request, clients), message.sender)
+
+    def _list_names(self, message: Message, body: ListNames) -> None:
+        local = self._local(message)
+        names: tuple[str, ...] = ()
+        if local is not None and body.rooms is None:
+            names = tuple(local.rooms_here())
+        elif local is not None:
+            names = tuple(client.id for client in local.describe_here(Target(frozenset(body.rooms or ()))))
+        self.tell(message.namespace, ListedNames(body.request, names, body.rooms is None), message.sender)
+
+    def _ask_here(self, message: Message, body: Ask) -> None:
+        local = self._local(message)
+        namespace, asker, request = message.namespace, message.sender, body.request
+
+        def answered(sid: Sid, answer: Any) -> None:
+            self.tell(namespace, Answered(request, answer, sid), asker)
+
+        def withdrawn() -> None:
+            self.tell(namespace, Withdrawn(request), asker)
+
+        timeout = body.timeout or self.options.request_timeout
+        count = 0 if local is None else local.ask_here(body.target, body.arguments, timeout, answered, withdrawn)
+        self.tell(namespace, Counted(request, count), asker)
+
+    def _server_event(self, message: Message, body: ServerEvent) -> None:
+        self._spawn(self._answer_server(message, body))
+
+    async def _answer_server(self, message: Message, body: ServerEvent) -> None:
+        local = self._local(message)
+        answer = None if local is None else await local.server_event_here(body.arguments)
+        if body.request is not None:
+            self.tell(message.namespace, Answer(body.request, answer), message.sender)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.counters.failed += 1
+            _LOGGER.error("an event of another node could not be answered", exc_info=error)
+
+    def _fetched(self, message: Message, body: Fetched) -> None:
+        self._answered_by(message, body.request, body.clients)
+
+    def _answer(self, message: Message, body: Answer) -> None:
+        self._answered_by(message, body.request, body.answer)
+
+    def _answered_by(self, message: Message, request: str, answer: Any) -> None:
+        question = self._questions.get(request)
+        if question is not None:
+            question.answered(message.sender, answer)
+
+    def _survey(self, request: str) -> Survey | None:
+        question = self._questions.get(request)
+        return question if isinstance(question, Survey) else None
+
+    def _counted(self, message: Message, body: Counted) -> None:
+        survey = self._survey(body.request)
+        if survey is not None:
+            survey.counted(message.sender, body.count)
+
+    def _answered(self, message: Message, body: Answered) -> None:
+        del message
+        survey = self._survey(body.request)
+        if survey is not None:
+            survey.client_answered(body.sid, body.answer)
+
+    def _withdrawn(self, message: Message, body: Withdrawn) -> None:
+        del message
+        survey = self._survey(body.request)
+        if survey is not None:
+            survey.withdrawn()
+
+    def _hello(self, message: Message, body: Hello) -> None:
+        self._heartbeats.hello(message.sender, leaving=body.leaving)
+
+    def _private(self, message: Message, body: Private) -> None:
+        if body.node == self.uid and self._receive is not None:
+            self._receive(message.sender, body.payload)
+
+    def _lost(self, nodes: Sequence[str]) -> None:
+        """Nodes are gone: nobody waits for them any more."""
+        for node in nodes:
+            _LOGGER.warning("node %s has left the cluster, or is dead", node)
+            for question in tuple(self._questions.values()):
+                question.lost(node)
+            if self._lost_listener is not None:
+                self._lost_listener(node)

@@ -1,0 +1,208 @@
+"""The connection by which messages arrive from Redis: it subscribes, connects again and subscribes anew by itself."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, cast
+
+import hiredis
+
+from moongate.cluster.bus import Unreachable
+from moongate.cluster.redis_link import Connect, Link, is_error
+from moongate.errors import ConfigurationError
+from moongate.transport.flow import READY
+
+__all__ = ["RedisListener", "Subscription"]
+
+_LOGGER = logging.getLogger("moongate.cluster")
+
+Subscription = tuple[str, str]
+"""How is subscribed (`SUBSCRIBE`, `PSUBSCRIBE` or `SSUBSCRIBE`), and to which channel or pattern."""
+
+_SHORTEST = 0.1
+_LONGEST = 2.0
+"""Seconds between two tries to connect; they double, and vary so that not all nodes come at once."""
+
+_CHUNK = 500
+"""How many channels one command names."""
+
+_DEADLINE = 5.0
+"""Seconds that Redis may take to confirm subscriptions."""
+
+_MESSAGES = {b"message": (1, 2), b"smessage": (1, 2), b"pmessage": (2, 3)}
+"""Where channel and data stand in a message."""
+
+_CONFIRMATIONS = {b"subscribe": "SUBSCRIBE", b"psubscribe": "PSUBSCRIBE", b"ssubscribe": "SSUBSCRIBE"}
+
+
+class RedisListener:
+    """Calls *received* with channel and data of each message.
+
+    *connected* is called whenever everything is subscribed, *disconnected* with the reason whenever it is not any more.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        received: Callable[[str, bytes], None],
+        connected: Callable[[], None],
+        disconnected: Callable[[str], None],
+    ) -> None:
+        self._connect = connect
+        self._received = received
+        self._connected = connected
+        self._disconnected = disconnected
+        self._wanted: set[Subscription] = set()
+        self._held: set[Subscription] = set()  # those that Redis has confirmed
+        self._waiters: dict[Subscription, asyncio.Future[None]] = {}
+        self._changes: dict[Subscription, bool] = {}  # what has changed in this turn: wanted or not
+        self._link: Link | None = None
+        self._ended: asyncio.Future[str]
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Connect; returns when connected, or when the first try has failed. Raises ConfigurationError."""
+        first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._task = asyncio.get_running_loop().create_task(self._run(first), name="moongate cluster listener")
+        await first
+
+    async def stop(self) -> None:
+        """Let go of the connection."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait((task,))
+        if self._link is not None:
+            self._link.close("closed")
+        self._release_waiters()
+
+    def add(self, subscriptions: Iterable[Subscription]) -> Awaitable[None]:
+        """Subscribe; the result is done when Redis has confirmed, or the connection is gone."""
+        new = [each for each in subscriptions if each not in self._wanted]
+        if not new:
+            return READY
+        self._wanted.update(new)
+        if self._link is None:
+            return READY
+        for each in new:
+            self._waiters[each] = asyncio.get_running_loop().create_future()
+            self._change(each, wanted=True)
+        return asyncio.shield(self._waiters[new[-1]])
+
+    def remove(self, subscriptions: Iterable[Subscription]) -> None:
+        """Subscribe no longer."""
+        for each in subscriptions:
+            if each in self._wanted:
+                self._wanted.discard(each)
+                self._held.discard(each)
+                if self._link is not None:
+                    self._change(each, wanted=False)
+
+    def reconnect(self) -> None:
+        """Drop the connection and connect again."""
+        if self._link is not None:
+            self._link.close("this node did not hear itself")
+
+    def _change(self, subscription: Subscription, *, wanted: bool) -> None:
+        if not self._changes:
+            asyncio.get_running_loop().call_soon(self._apply)
+        # Whoever leaves and comes back within one turn leaves in between, so that the order does not matter.
+        self._changes.pop(subscription, None)
+        self._changes[subscription] = wanted
+
+    def _apply(self) -> None:
+        changes, self._changes = self._changes, {}
+        if self._link is None:
+            return
+        self._link.write(_commands((each for each, wanted in changes.items() if not wanted), "UN"))
+        self._link.write(_commands(each for each, wanted in changes.items() if wanted))
+
+    async def _run(self, first: "asyncio.Future[None]") -> None:
+        pause = _SHORTEST
+        while True:
+            try:
+                reason = await self._live(first)
+                pause = _SHORTEST
+            except Unreachable as error:
+                reason = error.reason
+                pause = min(2 * pause, _LONGEST)
+            except ConfigurationError as error:
+                if not first.done():
+                    first.set_exception(error)
+                    return
+                reason = str(error)
+                pause = _LONGEST
+            _LOGGER.debug("the listener tries again: %s", reason)
+            self._disconnected(reason)
+            if not first.done():
+                first.set_result(None)
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311  # no secret depends on it
+
+    async def _live(self, first: "asyncio.Future[None]") -> str:
+        """Connect, subscribe and listen until the connection is gone; return why it is. Raises Unreachable."""
+        self._ended = asyncio.get_running_loop().create_future()
+        self._link = await Link.open(self._connect, self._reply, self._lost)
+        self._held.clear()
+        self._changes.clear()
+        self._link.write(_commands(self._wanted))
+        try:
+            async with asyncio.timeout(_DEADLINE):
+                while not self._wanted <= self._held and not self._ended.done():
+                    await asyncio.wait((self._ended,), timeout=0.01)
+        except TimeoutError:
+            self._link.close(f"Redis did not confirm subscriptions within {_DEADLINE:g} s")
+        if not self._ended.done():
+            self._connected()
+            if not first.done():
+                first.set_result(None)
+        return await self._ended
+
+    def _lost(self, reason: str) -> None:
+        self._link = None
+        self._release_waiters()
+        if not self._ended.done():
+            self._ended.set_result(reason)
+
+    def _release_waiters(self) -> None:
+        waiters, self._waiters = self._waiters, {}
+        for waiter in waiters.values():
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _reply(self, reply: Any) -> None:
+        if is_error(reply):
+            if self._link is not None:
+                self._link.close(f"Redis refused a subscription: {reply}")
+            return
+        if not isinstance(reply, list) or not reply:
+            return
+        place = _MESSAGES.get(reply[0])
+        if place is not None:
+            self._received(reply[place[0]].decode(errors="replace"), reply[place[1]])
+            return
+        kind = _CONFIRMATIONS.get(reply[0])
+        if kind is not None:
+            self._confirmed((kind, reply[1].decode(errors="replace")))
+
+    def _confirmed(self, subscription: Subscription) -> None:
+        if subscription in self._wanted:
+            self._held.add(subscription)
+        waiter = self._waiters.pop(subscription, None)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+
+def _commands(subscriptions: Iterable[Subscription], prefix: str = "") -> bytes:
+    """Return the commands that subscribe, or with the prefix `UN` the opposite."""
+    by_kind: dict[str, list[str]] = {}
+    for kind, channel in subscriptions:
+        by_kind.setdefault(kind, []).append(channel)
+    packed = []
+    for kind, channels in by_kind.items():
+        command = kind.replace("SUBSCRIBE", f"{prefix}SUBSCRIBE")
+        packed += [
+            hiredis.pack_command(cast("Any", (command, *channels[start : start + _CHUNK])))
+            for start in range(0, len(channels), _CHUNK)
+        ]
+    return b"".join(packed)

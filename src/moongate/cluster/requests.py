@@ -1,0 +1,107 @@
+"""Questions to the other nodes, and who has answered."""
+
+import asyncio
+from typing import Any, TypeVar
+
+from moongate.types import Sid
+
+__all__ = ["Answers", "Question", "Survey"]
+
+T = TypeVar("T")
+
+_MAX_ANSWERS = 1_000_000
+"""How many answers of clients are waited for at most, whatever other nodes claim to have asked."""
+
+
+class Answers(list[T]):
+    """What the nodes of the cluster answered; `missing` are the ids of those that did not in time.
+
+    A server that is no Moongate node has no id that others know: it is called `unknown`.
+    """
+
+    missing: tuple[str, ...] = ()
+
+
+class Question:
+    """A question that each of the other nodes answers once."""
+
+    __slots__ = ("_complete", "_expected", "answers", "dead", "responders")
+
+    def __init__(self) -> None:
+        self.answers: list[Any] = []
+        self.responders: set[str] = set()  # those that have an id
+        self.dead: list[str] = []  # those that were there and are gone
+        self._expected: int | None = None  # how many answers there are to be, once that is known
+        self._complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def expect(self, count: int) -> None:
+        """So many nodes are to answer."""
+        self._expected = count
+        self._check()
+
+    def answered(self, node: str, answer: Any) -> None:
+        """A node answered; the first answer of each counts."""
+        if node:
+            if node in self.responders:
+                return
+            self.responders.add(node)
+        self.answers.append(answer)
+        self._check()
+
+    def lost(self, node: str) -> None:
+        """A node is gone and will not answer."""
+        if node not in self.responders and self._expected is not None:
+            self._expected -= 1
+            self.dead.append(node)
+            self._check()
+
+    def give_up(self) -> None:
+        """Nobody can answer."""
+        if not self._complete.done():
+            self._complete.set_result(None)
+
+    @property
+    def shortfall(self) -> int:
+        """How many answers have not come."""
+        return max(0, (self._expected or 0) - len(self.answers))
+
+    def _check(self) -> None:
+        if self._is_complete() and not self._complete.done():
+            self._complete.set_result(None)
+
+    def _is_complete(self) -> bool:
+        return self._expected is not None and len(self.answers) >= self._expected
+
+    async def wait(self) -> None:
+        """Wait until everybody has answered."""
+        await self._complete
+
+
+class Survey(Question):
+    """A question to the clients of the other nodes: each node says how many it asked, then come their answers."""
+
+    __slots__ = ("_due", "client_answers")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.client_answers: dict[Sid, Any] = {}
+        self._due = 0
+
+    def counted(self, node: str, count: int) -> None:
+        """A node has asked *count* clients."""
+        self._due += max(0, min(count, _MAX_ANSWERS))
+        self.answered(node, count)
+
+    def client_answered(self, sid: Sid, answer: Any) -> None:
+        """A client answered; where the node does not say which one, it gets a number."""
+        if sid not in self.client_answers and len(self.client_answers) < _MAX_ANSWERS:
+            self.client_answers[sid or f"unknown {len(self.client_answers) + 1}"] = answer
+            self._check()
+
+    def withdrawn(self) -> None:
+        """A client that was asked is gone."""
+        self._due -= 1
+        self._check()
+
+    def _is_complete(self) -> bool:
+        return super()._is_complete() and len(self.client_answers) >= self._due
