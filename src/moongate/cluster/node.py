@@ -106,7 +106,8 @@ class Node:
         if self._status == "up":
             _LOGGER.info("node %s has joined the cluster", self.uid)
         else:
-            _LOGGER.error("node %s serves its own clients only, until the cluster is there: %s", *self._trouble())
+            reason = self._trouble()[1]
+            _LOGGER.error("node %s serves its own clients only, until the cluster is there: %s", self.uid, reason)
 
     async def stop(self) -> None:
         """Say goodbye and leave the cluster."""

@@ -7,10 +7,10 @@ from moongate.cluster.adapter_wire import AdapterWire
 from moongate.cluster.bus import Frame, Listener, Options, Unreachable
 from moongate.cluster.classic_wire import ClassicWire
 from moongate.cluster.messages import Emit, Hello, Message, Private, is_answer
-from moongate.cluster.redis_link import Commands, is_error
-from moongate.cluster.redis_listener import RedisListener, Subscription
+from moongate.cluster.redis_link import is_error
+from moongate.cluster.redis_listener import Subscription
 from moongate.cluster.redis_options import RedisSource
-from moongate.cluster.redis_source import RedisServers
+from moongate.cluster.redis_source import RedisServers, Subscribes
 from moongate.errors import ClusterError, ProtocolError
 from moongate.types import Room
 from moongate.wire.payload import PayloadEncoder
@@ -146,14 +146,14 @@ class PubSubBus:
         self._nodes = f"{options.prefix}-nodes#"
         self._node = f"{options.prefix}-node#"
         self._servers = RedisServers(source)
-        self._commands = Commands(self._servers.connect)
-        self._listener: RedisListener | None = None  # a program that only sends has none
+        self._commands = self._servers.sender()
+        self._listener: Subscribes | None = None  # a program that only sends has none
         self._node_listener: Listener
 
     async def connect(self, listener: Listener) -> None:
         """Begin to connect; see `Bus.connect`."""
         self._node_listener = listener
-        self._listener = RedisListener(self._servers.connect, self._received, listener.connected, listener.disconnected)
+        self._listener = self._servers.listener(self._received, listener.connected, listener.disconnected)
         self._listener.add(
             ((self._layout.subscribe, self._nodes), (self._layout.subscribe, self._private(listener.uid)))
         )
@@ -202,7 +202,7 @@ class PubSubBus:
         """Return how many servers listen to *namespace*; raises Unreachable."""
         command = ("PUBSUB", self._layout.count, self._layout.requests(namespace))
         (reply,) = await self._commands.call([command])
-        if is_error(reply):
+        if is_error(reply) or isinstance(reply, ClusterError):
             raise Unreachable(f"Redis refused to count subscribers: {reply}", written=False)
         return int(reply[1])
 
@@ -211,7 +211,7 @@ class PubSubBus:
         self._subscriptions.reconnect()
 
     @property
-    def _subscriptions(self) -> RedisListener:
+    def _subscriptions(self) -> Subscribes:
         if self._listener is None:
             raise RuntimeError("a bus listens only once it is connected")
         return self._listener
@@ -234,4 +234,6 @@ class PubSubBus:
 
 def refusal_of(reply: Any) -> ClusterError | None:
     """Return what Redis refused a command with, None if it did it."""
+    if isinstance(reply, ClusterError):
+        return reply
     return ClusterError(f"Redis refused the message: {reply}") if is_error(reply) else None

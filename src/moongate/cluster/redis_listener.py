@@ -24,8 +24,8 @@ _SHORTEST = 0.1
 _LONGEST = 2.0
 """Seconds between two tries to connect; they double, and vary so that not all nodes come at once."""
 
-_CHUNK = 500
-"""How many channels one command names."""
+_CHUNKS = {"SUBSCRIBE": 500, "PSUBSCRIBE": 500, "SSUBSCRIBE": 1}
+"""How many channels one command names: in a Redis Cluster, sharded ones have to have the same slot."""
 
 _DEADLINE = 5.0
 """Seconds that Redis may take to confirm subscriptions."""
@@ -57,6 +57,7 @@ class RedisListener:
         self._held: set[Subscription] = set()  # those that Redis has confirmed
         self._waiters: dict[Subscription, asyncio.Future[None]] = {}
         self._changes: dict[Subscription, bool] = {}  # what has changed in this turn: wanted or not
+        self._leaving: list[Subscription] = []  # sharded ones whose end Redis has still to confirm
         self._link: Link | None = None
         self._ended: asyncio.Future[str]
         self._task: asyncio.Task[None] | None = None
@@ -115,7 +116,9 @@ class RedisListener:
         changes, self._changes = self._changes, {}
         if self._link is None:
             return
-        self._link.write(_commands((each for each, wanted in changes.items() if not wanted), "UN"))
+        leaving = [each for each, wanted in changes.items() if not wanted]
+        self._leaving += [each for each in leaving if each[0] == "SSUBSCRIBE"]
+        self._link.write(_commands(leaving, "UN"))
         self._link.write(_commands(each for each, wanted in changes.items() if wanted))
 
     async def _run(self, first: "asyncio.Future[None]") -> None:
@@ -144,6 +147,7 @@ class RedisListener:
         self._ended = asyncio.get_running_loop().create_future()
         self._link = await Link.open(self._connect, self._reply, self._lost)
         self._held.clear()
+        self._leaving.clear()
         self._changes.clear()
         self._link.write(_commands(self._wanted))
         try:
@@ -181,9 +185,19 @@ class RedisListener:
         if place is not None:
             self._received(reply[place[0]].decode(errors="replace"), reply[place[1]])
             return
+        if reply[0] == b"sunsubscribe":
+            self._ended_by_redis(("SSUBSCRIBE", reply[1].decode(errors="replace")))
+            return
         kind = _CONFIRMATIONS.get(reply[0])
         if kind is not None:
             self._confirmed((kind, reply[1].decode(errors="replace")))
+
+    def _ended_by_redis(self, subscription: Subscription) -> None:
+        """A subscription has ended: we asked for that, or another server of the Redis Cluster has the channel now."""
+        if subscription in self._leaving:
+            self._leaving.remove(subscription)
+        elif subscription in self._wanted and self._link is not None:
+            self._link.close("a channel has moved to another server")
 
     def _confirmed(self, subscription: Subscription) -> None:
         if subscription in self._wanted:
@@ -200,9 +214,9 @@ def _commands(subscriptions: Iterable[Subscription], prefix: str = "") -> bytes:
         by_kind.setdefault(kind, []).append(channel)
     packed = []
     for kind, channels in by_kind.items():
-        command = kind.replace("SUBSCRIBE", f"{prefix}SUBSCRIBE")
+        command, size = kind.replace("SUBSCRIBE", f"{prefix}SUBSCRIBE"), _CHUNKS[kind]
         packed += [
-            hiredis.pack_command(cast("Any", (command, *channels[start : start + _CHUNK])))
-            for start in range(0, len(channels), _CHUNK)
+            hiredis.pack_command(cast("Any", (command, *channels[start : start + size])))
+            for start in range(0, len(channels), size)
         ]
     return b"".join(packed)

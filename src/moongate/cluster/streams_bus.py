@@ -12,9 +12,10 @@ from moongate.cluster.adapter_wire import AdapterWire
 from moongate.cluster.bus import Frame, Listener, Options, Unreachable
 from moongate.cluster.messages import Disconnect, Emit, Join, Leave, Message, is_answer
 from moongate.cluster.redis_bus import PubSubBus
-from moongate.cluster.redis_link import Commands, is_error
+from moongate.cluster.redis_link import is_error
 from moongate.cluster.redis_listener import Subscription
 from moongate.cluster.redis_options import RedisSource
+from moongate.cluster.redis_source import Sends
 from moongate.errors import ClusterError, ConfigurationError, ProtocolError
 from moongate.types import Room
 from moongate.wire.payload import PayloadEncoder
@@ -136,8 +137,8 @@ class StreamsBus(PubSubBus):
         """Listen to the messages of *namespace*; its log is read until the bus closes."""
         stream = stream_of(namespace, self._streams)
         if stream not in self._readers:
-            commands = Commands(self._servers.connect)
-            self._readers[stream] = _Reader(stream, commands, self._log_layout, self._node_listener)
+            sender = self._servers.sender()
+            self._readers[stream] = _Reader(stream, sender, self._log_layout, self._node_listener)
         return _both(super().open(namespace), self._readers[stream].ready)
 
 
@@ -154,7 +155,7 @@ def _both(first: Awaitable[Any], second: Awaitable[Any]) -> Awaitable[None]:
 class _Reader:
     """Reads one log, from its end on; where it was when the connection was lost it reads on."""
 
-    def __init__(self, stream: str, commands: Commands, layout: StreamsLayout, listener: Listener) -> None:
+    def __init__(self, stream: str, commands: Sends, layout: StreamsLayout, listener: Listener) -> None:
         self._stream = stream
         self._commands = commands
         self._layout = layout
@@ -222,6 +223,8 @@ class _Reader:
 
 
 def _check(reply: Any) -> None:
+    if isinstance(reply, ClusterError):
+        raise reply
     if is_error(reply):
         raise ClusterError(f"Redis refused to read: {reply}")
 
