@@ -69,8 +69,11 @@ class Peers(Protocol):
     def tell(self, namespace: str, body: Body) -> Awaitable[None]:
         """Send a message to the other nodes; raises EncodeError."""
 
-    def ask(self, namespace: str, request: str, question: Question, body: Body) -> Awaitable[None]:
-        """Send a question, find out how many will answer, and give their answers to it."""
+    def ask(self, namespace: str, request: str, question: Question, body: Body) -> None:
+        """Send a question, whose answers are given to it until `forget`; raises EncodeError."""
+
+    async def expect(self, namespace: str, question: Question) -> None:
+        """Find out how many nodes answer a question, and tell it."""
 
     def forget(self, request: str) -> None:
         """Wait for answers no longer."""
@@ -142,8 +145,8 @@ class Adapter:
         *timeout* is how many seconds other nodes wait for their clients.
         """
         request, survey = new_id(), Survey()
-        asking = self._peers.ask(self._name, request, survey, Ask(request, target, arguments, timeout))
-        return Surveying(self._peers, survey, self._collect(request, survey, asking))
+        self._peers.ask(self._name, request, survey, Ask(request, target, arguments, timeout))
+        return Surveying(self._peers, survey, self._collect(request, survey))
 
     def room_opened(self, room: Room) -> None:
         """The first client here joined *room*."""
@@ -157,16 +160,16 @@ class Adapter:
 
     async def _ask(self, request: str, question: Question, body: Body, timeout: float) -> None:
         """Return when all nodes have answered, or after *timeout* seconds."""
-        asking = self._peers.ask(self._name, request, question, body)
+        self._peers.ask(self._name, request, question, body)
         try:
             async with asyncio.timeout(timeout):
-                await self._collect(request, question, asking)
+                await self._collect(request, question)
         except TimeoutError:
             return  # who has not answered is told by `missing`
 
-    async def _collect(self, request: str, question: Question, asking: Awaitable[None]) -> None:
+    async def _collect(self, request: str, question: Question) -> None:
         try:
-            await asking
+            await self._peers.expect(self._name, question)
             await question.wait()
         finally:
             self._peers.forget(request)

@@ -1,6 +1,7 @@
 """Heartbeats: each node says that it is alive, hears the others, and notices by its own echo if it is cut off."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
 from moongate.cluster.bus import Bus, Frame, Options
@@ -9,6 +10,8 @@ from moongate.cluster.messages import Hello, Message
 from moongate.cluster.outbox import Outbox, Sending
 
 __all__ = ["Heartbeats"]
+
+_LOGGER = logging.getLogger("moongate.cluster")
 
 _PATIENCE = 3
 """After how many heartbeats that this node sent and did not hear it connects anew."""
@@ -94,8 +97,11 @@ class Heartbeats:
 
     def hello(self, node: str, *, leaving: bool) -> None:
         """Another node said that it is alive, or that it leaves."""
+        if len(node) != len(self._uid):
+            return  # whatever says so is no Moongate node
         if leaving:
             if self.members.left(node):
+                _LOGGER.info("node %s has left the cluster", node)
                 self._lost((node,))
         elif self.members.heard(node, asyncio.get_running_loop().time()) and self._task is not None:
             self._say_hello()  # so that a new node need not wait to know this one
@@ -113,6 +119,7 @@ class Heartbeats:
             else:
                 dead = self.members.dead(now)
                 if dead:
+                    _LOGGER.warning("silent for too long, and taken for dead: node %s", ", ".join(dead))
                     self._lost(tuple(dead))
             self._say_hello()
             self._update()

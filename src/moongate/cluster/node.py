@@ -171,13 +171,15 @@ class Node:
         """Send a message to the other nodes, an answer to the node *to*; raises EncodeError."""
         return self._outbox.put(self._bus.encode(Message(self.uid, namespace, body, to)))
 
-    def ask(self, namespace: str, request: str, question: Question, body: Body) -> Awaitable[None]:
-        """Send a question, find out how many will answer, and give their answers to it; raises EncodeError."""
+    def ask(self, namespace: str, request: str, question: Question, body: Body) -> None:
+        """Send a question, whose answers are given to it until `forget`; raises EncodeError."""
         frame = self._bus.encode(Message(self.uid, namespace, body))
         self._questions[request] = question
-        return self._count(namespace, question, self._outbox.put(frame, timeout=self.options.request_timeout))
+        # If it is lost nobody answers, which is what `missing` says.
+        self._outbox.put(frame, timeout=self.options.request_timeout)
 
-    async def _count(self, namespace: str, question: Question, sending: Awaitable[None]) -> None:
+    async def expect(self, namespace: str, question: Question) -> None:
+        """Find out how many nodes answer a question, and tell it."""
         members = len(self._heartbeats.members)
         if self._heartbeats.cut is not None:
             question.expect(members)
@@ -190,7 +192,6 @@ class Node:
                 question.give_up()
         else:
             question.expect(members)
-        del sending  # if it is lost, nobody answers, which is what `missing` says
 
     def forget(self, request: str) -> None:
         """Wait for answers no longer."""
@@ -198,7 +199,9 @@ class Node:
 
     def missing(self, question: Question) -> tuple[str, ...]:
         """Return the ids of the nodes that have not answered, as far as there are ids; those first that are suspect."""
-        silent = [name for name in self._heartbeats.members.names if name not in question.responders]
+        members = self._heartbeats.members
+        silent = [name for name in (*members.silent, *members.names) if name not in question.responders]
+        silent = [name for name in silent if name not in question.dead]
         count = question.shortfall
         return (*question.dead, *silent[:count], *["unknown"] * (count - len(silent)))
 
@@ -373,7 +376,6 @@ class Node:
     def _lost(self, nodes: Sequence[str]) -> None:
         """Nodes are gone: nobody waits for them any more."""
         for node in nodes:
-            _LOGGER.warning("node %s has left the cluster, or is dead", node)
             for question in tuple(self._questions.values()):
                 question.lost(node)
             if self._lost_listener is not None:

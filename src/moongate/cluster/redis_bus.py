@@ -225,7 +225,7 @@ class PubSubBus:
                 message = self._own.decode(data)
             else:
                 message = self._layout.decode(channel, data)
-        except ProtocolError as error:
+        except Exception as error:  # noqa: BLE001  # whatever comes, what comes next has to be heard
             self._node_listener.malformed(channel, error)
             return
         if message is not None:

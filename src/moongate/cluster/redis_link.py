@@ -79,18 +79,26 @@ class Link(asyncio.Protocol):
             self._read()
 
     def _read(self) -> None:
-        self._waiting = False
         try:
             for _ in range(_TURN):
                 reply = self._reader.gets()
                 if reply is _NOTHING or self._closed:
+                    self._wait_no_longer()
                     return
                 self._receive(reply)
         except hiredis.ProtocolError as error:
             self.close(f"Redis sent what is no reply: {error}")
             return
-        self._waiting = True
+        if not self._waiting:
+            self._waiting = True
+            self._transport.pause_reading()  # Redis shall hold what this node has no time for
         asyncio.get_running_loop().call_soon(self._read)
+
+    def _wait_no_longer(self) -> None:
+        if self._waiting:
+            self._waiting = False
+            if not self._closed:
+                self._transport.resume_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone."""

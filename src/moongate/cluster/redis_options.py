@@ -15,7 +15,7 @@ def check_source(source: RedisSource, where: str) -> RedisSource:
     """Return *source*; raises ConfigurationError for what can be none."""
     if not isinstance(source, str) and not callable(source):
         raise ConfigurationError(
-            f"expected a URL like 'redis://localhost:6379', or what returns a client of redis.asyncio, got {source!r}",
+            f"expected a URL like 'redis://localhost:6379', or a callable that returns a client, got {source!r}",
             where=where,
         )
     return source

@@ -53,7 +53,8 @@ class RedisServers:
             self._client: Any = redis.asyncio.from_url(source) if isinstance(source, str) else source()
         except ValueError as error:
             raise ConfigurationError(
-                f"expected a URL like 'redis://localhost:6379', got {source!r}: {error}", where="cluster"
+                f"expected a URL like 'redis://localhost:6379': {error}",
+                where="cluster",  # it may hold a password
             ) from error
         self._topology = Topology(self._client) if isinstance(self._client, RedisClusterClient) else None
         if self._topology is None and not hasattr(self._client, "connection_pool"):

@@ -126,6 +126,12 @@ class StreamsBus(PubSubBus):
         super().__init__(streams.source, streams.options, encoder, self._log_layout)
         self._streams = streams
         self._readers: dict[str, _Reader] = {}
+        self._troubles: _Troubles
+
+    async def connect(self, listener: Listener) -> None:
+        """Begin to connect; see `Bus.connect`."""
+        self._troubles = _Troubles(listener)
+        await super().connect(self._troubles.of("pub/sub"))
 
     async def close(self) -> None:
         """Let go of everything."""
@@ -138,8 +144,42 @@ class StreamsBus(PubSubBus):
         stream = stream_of(namespace, self._streams)
         if stream not in self._readers:
             sender = self._servers.sender()
-            self._readers[stream] = _Reader(stream, sender, self._log_layout, self._node_listener)
+            self._readers[stream] = _Reader(stream, sender, self._log_layout, self._troubles.of(stream))
         return _both(super().open(namespace), self._readers[stream].ready)
+
+
+class _Troubles:
+    """Joins what the parts of a bus say: it is connected when none of them is not."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener: Listener = listener
+        self.cut: set[str] = set()
+
+    def of(self, part: str) -> "_Part":
+        """Return the listener for one part."""
+        return _Part(part, self)
+
+
+class _Part:
+    """A listener to one part of a bus."""
+
+    def __init__(self, name: str, troubles: _Troubles) -> None:
+        self._name = name
+        self._troubles = troubles
+        self.uid: str = troubles.listener.uid
+        self.heard = troubles.listener.heard
+        self.malformed = troubles.listener.malformed
+
+    def connected(self) -> None:
+        """Messages arrive by this part."""
+        self._troubles.cut.discard(self._name)
+        if not self._troubles.cut:
+            self._troubles.listener.connected()
+
+    def disconnected(self, reason: str) -> None:
+        """No messages arrive by this part."""
+        self._troubles.cut.add(self._name)
+        self._troubles.listener.disconnected(reason)
 
 
 async def _wait_for(*awaitables: Awaitable[Any]) -> None:
@@ -215,7 +255,7 @@ class _Reader:
     def _hear(self, fields: Sequence[bytes]) -> None:
         try:
             message = self._layout.decode_entry(fields)
-        except ProtocolError as error:
+        except Exception as error:  # noqa: BLE001  # whatever comes, what comes next has to be heard
             self._listener.malformed(self._stream, error)
             return
         if message is not None:
