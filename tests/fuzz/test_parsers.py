@@ -7,6 +7,8 @@ from contextlib import suppress
 import msgspec
 import pytest
 
+from moongate.cluster.adapter_wire import AdapterWire
+from moongate.cluster.classic_wire import ClassicWire
 from moongate.config import Compression
 from moongate.errors import ProtocolError
 from moongate.namespace.arguments import decode_arguments, raw_arguments
@@ -29,6 +31,8 @@ SECONDS = 0.25
 Target = Callable[[bytes], object]
 ENCODER = PayloadEncoder()
 PLAIN = PlainCodec(ENCODER, 64)
+ADAPTER = AdapterWire(ENCODER, 100_000)
+CLASSIC = ClassicWire("socket.io", ENCODER, 100_000)
 AGREEMENT = Agreement(
     server_takes_over=True, client_takes_over=True, server_bits=15, client_bits=15, client_bits_offered=False
 )
@@ -70,6 +74,23 @@ def bare_text(data: bytes) -> None:
 
 def bare_binary(data: bytes) -> None:
     decode_arguments(PLAIN.decode_binary(data))
+
+
+def adapter_message(data: bytes) -> None:
+    message = ADAPTER.decode(data)
+    assert message is None or ADAPTER.decode(ADAPTER.encode(message)) == message
+
+
+def classic_broadcast(data: bytes) -> None:
+    CLASSIC.decode("socket.io#/#", data)
+
+
+def classic_request(data: bytes) -> None:
+    CLASSIC.decode("socket.io-request#/#", data)
+
+
+def classic_response(data: bytes) -> None:
+    CLASSIC.decode("socket.io-response#/#", data)
 
 
 def msgpack_packet(data: bytes) -> None:
@@ -129,6 +150,25 @@ VALID: dict[Target, Sequence[bytes]] = {
             {"type": 1, "nsp": "/"},
         )
     ],
+    adapter_message: [
+        b'{"uid":"x","nsp":"/","type":3,"data":{"opts":{"rooms":["a"],"except":[]},"packet":{"type":2,"data":["e",1]}}}',
+        b'{"uid":"x","nsp":"/","type":8,"data":{"requestId":"r","sockets":[{"id":"i","rooms":["a"],"handshake":{}}]}}',
+        b'{"uid":"x","nsp":"/","type":11,"data":{"requestId":"r","clientCount":1}}',
+        msgspec.msgpack.encode({"uid": "x", "nsp": "/", "type": 9, "data": {"packet": ["e", b"x"], "requestId": "r"}}),
+    ],
+    classic_broadcast: [
+        msgspec.msgpack.encode(["x", {"type": 2, "data": ["e", b"b"], "nsp": "/"}, {"rooms": ["a"], "except": []}])
+    ],
+    classic_request: [
+        b'{"uid":"x","type":2,"opts":{"rooms":["a"],"except":[]},"rooms":["b"]}',
+        b'{"uid":"x","type":6,"data":["e",1],"requestId":"r"}',
+        msgspec.msgpack.encode({"uid": "x", "type": 7, "requestId": "r", "packet": {"type": 2, "data": ["e"]}}),
+    ],
+    classic_response: [
+        b'{"requestId":"r","sockets":[{"id":"i","rooms":["a"],"handshake":{},"data":{}}]}',
+        b'{"type":8,"requestId":"r","clientCount":3}',
+        msgspec.msgpack.encode({"type": 9, "requestId": "r", "packet": [1]}),
+    ],
     fragments: [b"\x01a\x00b\x80c", b"\x81abcdef", b"\x02a\x80b", b"\x01" * 400],
     compressed_message: [
         Deflater(AGREEMENT, Compression()).deflate(message)
@@ -183,6 +223,10 @@ def test_any_bytes_are_taken_or_refused(target: Target):
         (bare_text, b'{"event":"' + b"a" * 1_000_000 + b'"}'),
         (msgpack_packet, b"\x91" * 1_000_000),
         (msgpack_packet, b"\xdf\xff\xff\xff\xff" + b"\x01" * 1_000_000),
+        (classic_broadcast, b"\x91" * 90_000),
+        (classic_broadcast, b"\xdf\xff\xff\xff\xff" + b"\x01" * 90_000),
+        (classic_request, b'{"type":6,"data":' + b"[" * 90_000),
+        (adapter_message, b'{"uid":"x","nsp":"/","type":3,"data":' + b'{"a":' * 10_000),
         (request_head, b"accept-encoding: " + b"gzip;q=0," * 5000),
         (request_head, b"a: b\r\n" * 10_000),
         (namespace_name, b"/a/" + b"/-1" * 80),

@@ -268,7 +268,7 @@ class AdapterWire:
                 return _message(_Envelope(uid, namespace, int(code), fields), _JSON)
             self._check_size(data)
             return _message(_PlainEnvelope(uid, namespace, int(code), decode_msgpack(data, timestamps=True)), _VALUES)
-        except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
+        except (msgspec.MsgspecError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
             raise ProtocolError("a message of a cluster adapter", f"{data[:60]!r} ({error})") from error
 
     def decode(self, data: bytes) -> Message | None:
@@ -281,7 +281,7 @@ class AdapterWire:
             fields = decode_msgpack(data, timestamps=True)
             envelope = msgspec.convert(fields, _PlainEnvelope)
             return _message(envelope, _VALUES)
-        except (msgspec.DecodeError, msgspec.ValidationError, TypeError, ValueError, RecursionError) as error:
+        except (msgspec.MsgspecError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
             raise ProtocolError("a message of a cluster adapter", f"{data[:60]!r} ({error})") from error
 
     def _check_size(self, data: bytes) -> None:

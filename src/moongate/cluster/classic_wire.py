@@ -161,7 +161,7 @@ class ClassicWire:
             response = msgspec.convert(_fields(data), _Response)
             body = _response_body(response)
             return None if body is None else Message(response.uid, "", body)
-        except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
+        except (msgspec.MsgspecError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
             raise ProtocolError("a message of the Redis adapter", f"{data[:60]!r} ({error})") from error
 
     def _decode_broadcast(self, channel: str, data: bytes) -> Message:
@@ -258,8 +258,8 @@ def _response_body(response: _Response) -> Body | None:
     }
     if response.type in by_type:
         return by_type[response.type]()
-    if response.sockets is None:
-        return None
+    if response.sockets is None or any(isinstance(each, str) for each in response.sockets):
+        return None  # ids are what only older servers ask each other for
     clients = msgspec.convert(response.sockets, list[_Client])
     return Fetched(
         request, tuple(RemoteClient(each.id, tuple(each.rooms), each.data, each.handshake) for each in clients)
