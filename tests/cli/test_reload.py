@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from moongate.server import reload
-from moongate.server.options import ServeOptions
+from moongate.server.options import ServeOptions, command_line
 from tests.support.process import ServerProcess, free_port
 
 APPLICATION = """
@@ -86,11 +85,11 @@ def test_the_server_gets_every_option(tmp_path: Path):
         ssl_certfile=tmp_path / "certificate.pem",
         ssl_keyfile=tmp_path / "key.pem",
     )
-    words = reload._command("chat:app", options)[4:]
+    words = command_line("chat:app", options)[4:]
     assert words[0] == "chat:app"
     given = dict(zip(words[1::2], words[2::2], strict=True))
     assert given == {
         f"--{name.replace('_', '-')}": str(getattr(options, name))
         for name in options.__struct_fields__
-        if name not in {"uds", "reload"}
+        if name not in {"uds", "reload", "workers"}
     }

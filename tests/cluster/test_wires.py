@@ -75,9 +75,7 @@ def written(body: Body) -> Body:
     return body
 
 
-@pytest.mark.parametrize(
-    "body", [*SHARED, ListNames("r", ("a",)), ListNames("r", None), ListedNames("r", ("x",), False)]
-)
+@pytest.mark.parametrize("body", SHARED)
 def test_classic_there_and_back(body: Body):
     channel, data = CLASSIC.encode(Message(ME, "/chat", body, "asker"))
     message = CLASSIC.decode(channel, data)
