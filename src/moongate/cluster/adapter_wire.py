@@ -36,7 +36,7 @@ from moongate.wire.msgpack import decode_msgpack
 from moongate.wire.payload import PayloadEncoder, too_deep
 from moongate.wire.socketio import check_event_name
 
-__all__ = ["AdapterWire", "Flags", "Opts", "event_of", "opts_of", "target_of"]
+__all__ = ["AdapterWire", "Flags", "Opts", "contents_of", "event_of", "opts_of", "target_of"]
 
 _MAX_DEPTH = 80
 """How deep a message may nest: what clients may send, and what is around it here."""
@@ -188,6 +188,21 @@ def _data_of(body: Body) -> dict[str, Any]:  # noqa: PLR0911, PLR0912  # one for
             raise TypeError(f"{type(body).__name__} is no message of a cluster adapter")
 
 
+def contents_of(body: Body) -> Any:
+    """Return that part of a message which may hold anything."""
+    match body:
+        case Emit() | Ask() | ServerEvent():
+            return body.arguments
+        case Answer() | Answered():
+            return body.answer
+        case Fetched():
+            return body.clients
+        case Private():
+            return body.payload
+        case _:
+            return None
+
+
 def _broadcast(data: _Broadcast) -> Body:
     arguments = event_of(data.packet.data)
     if data.packet.type != _EVENT:
@@ -240,14 +255,15 @@ class AdapterWire:
     def encode(self, message: Message) -> bytes:
         """Return JSON, or MessagePack if there is binary data; raises EncodeError."""
         body = message.body
-        return self.dump({
+        envelope = {
             "uid": message.sender, "nsp": message.namespace, "type": _CODES[type(body)], "data": _data_of(body),
-        })  # fmt: skip
+        }  # fmt: skip
+        return self.dump(envelope, contents_of(body))
 
-    def dump(self, value: Any) -> bytes:
-        """Return *value* as JSON, or as MessagePack if there is binary data in it; raises EncodeError."""
+    def dump(self, value: Any, contents: Any) -> bytes:
+        """Return *value* as JSON, or as MessagePack if there is binary data in its *contents*; raises EncodeError."""
         try:
-            binary = self._packed or self._encoder.contains_binary(value)
+            binary = self._packed or self._encoder.contains_binary(contents)
             data = msgspec.msgpack.encode(self._encoder.builtins(value)) if binary else self._encoder.encode(value)
         except (RecursionError, OverflowError) as error:
             raise EncodeError(type(value), "it is nested too deep, or contains itself") from error
@@ -257,7 +273,7 @@ class AdapterWire:
 
     def entry(self, message: Message) -> tuple[str, bytes]:
         """Return the number of the type of *message*, as text, and its data alone; raises EncodeError."""
-        return str(_CODES[type(message.body)]), self.dump(_data_of(message.body))
+        return str(_CODES[type(message.body)]), self.dump(_data_of(message.body), contents_of(message.body))
 
     def read_entry(self, uid: str, namespace: str, code: str, data: bytes) -> Message | None:
         """Return a message that was taken apart so, None if it is of no use here; raises ProtocolError."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from moongate.cluster.adapter_wire import AdapterWire, Opts, event_of, opts_of, target_of
+from moongate.cluster.adapter_wire import AdapterWire, Opts, contents_of, event_of, opts_of, target_of
 from moongate.cluster.messages import (
     Answer,
     Answered,
@@ -121,12 +121,12 @@ class ClassicWire:
             everybody, one = self.response_channels(message.namespace, message.to)
             fields = {**_response(body), "uid": message.sender}
             # Node tells these two apart by their first byte, and expects answers of clients in MessagePack.
-            data = self._pack(fields) if isinstance(body, Answered) else self._json.dump(fields)
+            data = self._pack(fields) if isinstance(body, Answered) else self._json.dump(fields, contents_of(body))
             return (one if message.to else everybody), data
         fields = _request(message.namespace, body)
         if message.sender:
             fields["uid"] = message.sender
-        data = self._pack(fields) if isinstance(body, Ask) else self._json.dump(fields)
+        data = self._pack(fields) if isinstance(body, Ask) else self._json.dump(fields, contents_of(body))
         return self.request_channel(message.namespace), data
 
     def _encode_broadcast(self, message: Message, body: Emit) -> tuple[str, bytes]:
