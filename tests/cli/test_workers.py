@@ -18,7 +18,6 @@ from click.testing import CliRunner
 from moongate.app import Moongate
 from moongate.cli import commands
 from moongate.cli.commands import moongate
-from moongate.cluster.local import LocalCluster
 from moongate.di.module import Module
 from moongate.server import workers
 from moongate.server.options import ServeOptions
@@ -56,6 +55,8 @@ class Root: ...
 
 app = Moongate(Root, http=http, settings=Settings(shutdown_timeout=1))
 """
+
+
 @Module()
 class Root: ...
 
@@ -472,6 +473,7 @@ def test_without_pyzmq_it_says_what_to_install(tmp_path: Path):
 
 
 def test_workers_without_a_cluster_get_one_of_their_own_machine(tmp_path: Path):
+    LocalCluster = pytest.importorskip("moongate.cluster.local").LocalCluster  # noqa: N806  # a class
     app = Moongate(Root)
     commands._join_workers(app, str(tmp_path))
     assert isinstance(app.cluster, LocalCluster)

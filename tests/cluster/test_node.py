@@ -2,70 +2,17 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
-from moongate import Module, Moongate, Namespace, Socket, SubscribeMessage, WebSocketGateway
-from moongate.cluster.health import ClusterHealth
+from moongate import Module, Moongate
 from moongate.cluster.messages import Hello, Message, Private
 from moongate.testing import TestApp
 from tests.cluster.memory import MemoryBus, MemoryCluster
+from tests.cluster.party import LIMIT, Lobby, Party, health, nodes, until
 
 pytestmark = pytest.mark.anyio
-
-LIMIT = 5.0
-
-
-@WebSocketGateway("/")
-class Lobby:
-    server: Namespace
-
-    def __init__(self) -> None:
-        self.changes: list[ClusterHealth] = []
-
-    def handle_connection(self, client: Socket) -> None:
-        client.data.update(name=client.handshake.auth.get("name"), secret=object())
-
-    @SubscribeMessage("join")
-    async def join(self, client: Socket, room: str) -> None:
-        await client.join(room)
-
-    def on_cluster_change(self, health: ClusterHealth) -> None:
-        self.changes.append(health)
-
-
-@WebSocketGateway("/teams/{team}")
-class Teams:
-    server: Namespace
-
-
-class Party:
-    """Applications that are one cluster."""
-
-    def __init__(self, stack: AsyncExitStack) -> None:
-        self._stack = stack
-        self.apps: list[Moongate] = []
-
-    async def app(self, cluster: MemoryCluster) -> TestApp:
-        root = Module(providers=[Lobby, Teams])(type("Root", (), {}))
-        app = Moongate(root, cluster=cluster)
-        self.apps.append(app)
-        return await self._stack.enter_async_context(TestApp(app))
-
-
-@pytest.fixture
-async def party() -> AsyncIterator[Party]:
-    async with AsyncExitStack() as stack:
-        yield Party(stack)
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(LIMIT):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def pair(party: Party, **options: Any) -> tuple[Moongate, Moongate, MemoryBus, MemoryBus]:
@@ -73,19 +20,8 @@ async def pair(party: Party, **options: Any) -> tuple[Moongate, Moongate, Memory
     await party.app(cluster)
     await party.app(cluster)
     one, other = party.apps
-    await until(lambda: len(nodes(one)) == len(nodes(other)) == 1)
     first, second = cluster.buses
     return one, other, first, second
-
-
-def health(app: Moongate) -> ClusterHealth:
-    found = app.cluster_health()
-    assert found is not None
-    return found
-
-
-def nodes(app: Moongate) -> tuple[str, ...]:
-    return health(app).nodes
 
 
 async def test_without_a_cluster_there_are_no_other_servers():
@@ -202,7 +138,6 @@ async def test_listeners_can_be_taken_off(party: Party):
 async def test_a_client_that_leaves_is_not_waited_for(party: Party):
     cluster = MemoryCluster()
     one, other = await party.app(cluster), await party.app(cluster)
-    await until(lambda: len(nodes(one.app)) == 1)
     client = await other.connect()
     asking = asyncio.create_task(one.app.server("/").timeout(60).emit_with_ack("question"))
     await client.receive("question")
@@ -214,7 +149,6 @@ async def test_a_client_that_leaves_is_not_waited_for(party: Party):
 async def test_data_that_cannot_travel_stays(party: Party):
     cluster = MemoryCluster()
     one, other = await party.app(cluster), await party.app(cluster)
-    await until(lambda: len(nodes(one.app)) == 1)
     await other.connect(auth={"name": "Ada"})
     (found,) = await one.app.server("/").fetch_sockets()
     assert found.data == {"name": "Ada"}

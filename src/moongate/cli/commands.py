@@ -1,5 +1,7 @@
 """The commands and their options."""
 
+import importlib
+import importlib.util
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -8,10 +10,13 @@ import click
 import msgspec
 from click.core import ParameterSource
 
+from moongate.app import Moongate
 from moongate.cli.loading import ImportString, load
-from moongate.errors import ConfigurationError
+from moongate.errors import ConfigurationError, MissingExtraError
 from moongate.server import reload as reloader
+from moongate.server import workers
 from moongate.server.options import ServeOptions
+from moongate.server.worker import Seat, Worker
 
 __all__ = ["moongate"]
 
@@ -61,9 +66,17 @@ def moongate() -> None:
     show_default=True,
     help="What is logged.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=_DEFAULTS.workers,
+    show_default=True,
+    help="How many processes serve on the one port.",
+)
+@click.option("--as-worker", hidden=True, help="What a worker is told by its parent.")
 @click.option("--reload", is_flag=True, help="Restart when a Python file of the current directory changes.")
 @click.pass_context
-def run(context: click.Context, /, target: str, **values: object) -> None:
+def run(context: click.Context, /, target: str, as_worker: str | None, **values: object) -> None:
     """Serve the application APP of MODULE, as in: moongate run chat:app.
 
     MODULE is named as an import would name it, seen from the current directory.
@@ -75,13 +88,37 @@ def run(context: click.Context, /, target: str, **values: object) -> None:
         if options.reload:
             reloader.run(target, options)
             return
-        app = load(name)
-        from moongate.server import uvicorn  # an optional dependency: raises MissingExtraError
-
-        status = uvicorn.run(app, options)
+        status = workers.run(target, options) if options.workers > 1 else _serve(name, options, as_worker)
     except ConfigurationError as error:
         _fail(error)
     sys.exit(status)
+
+
+def _serve(name: ImportString, options: ServeOptions, as_worker: str | None) -> int:
+    """Serve the application in this process; return the exit status."""
+    worker = None if as_worker is None else Worker(msgspec.json.decode(as_worker, type=Seat))
+    if worker is not None:
+        worker.begin()
+    app = load(name)
+    from moongate.server import uvicorn  # an optional dependency: raises MissingExtraError
+
+    if worker is None:
+        return uvicorn.run(app, options)
+    _join_workers(app, worker.seat.folder)
+    try:
+        return uvicorn.run(app, options, worker)
+    finally:
+        worker.end()
+
+
+def _join_workers(app: Moongate, folder: str) -> None:
+    """Make one cluster of the workers of this server, unless the application names one."""
+    if app.cluster is not None:
+        return
+    if importlib.util.find_spec("zmq") is None:
+        raise MissingExtraError("--workers", extra="workers")
+    if importlib.util.find_spec("moongate.cluster.local") is not None:
+        app.cluster = importlib.import_module("moongate.cluster.local").LocalCluster(folder)
 
 
 def _check_options(context: click.Context) -> None:
@@ -90,6 +127,8 @@ def _check_options(context: click.Context) -> None:
     for name in ("host", "port"):
         if {"uds", name} <= given:
             raise click.UsageError(f"--uds and --{name} contradict each other: the server listens in one place.")
+    if {"workers", "reload"} <= given:
+        raise click.UsageError("--workers and --reload contradict each other: reload while you write, in one process.")
     for name, other in (("ssl_certfile", "ssl_keyfile"), ("ssl_keyfile", "ssl_certfile")):
         if name in given and other not in given:
             option, missing = (f"--{word.replace('_', '-')}" for word in (name, other))

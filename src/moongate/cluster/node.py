@@ -112,7 +112,7 @@ class Node:
     async def stop(self) -> None:
         """Say goodbye and leave the cluster."""
         self._heartbeats.stop()
-        await self._outbox.stop(_FAREWELL)
+        await self._outbox.stop(_FAREWELL if self._heartbeats.cut is None else 0)
         for task in tuple(self._tasks):
             task.cancel()
         await self._bus.close()

@@ -30,6 +30,9 @@ _CHUNKS = {"SUBSCRIBE": 500, "PSUBSCRIBE": 500, "SSUBSCRIBE": 1}
 _DEADLINE = 5.0
 """Seconds that Redis may take to confirm subscriptions."""
 
+_HOPELESS = ("NOPERM", "NOAUTH", "ERR unknown command")
+"""How refusals begin that no other try would mend: this user may not, or this version of Redis cannot."""
+
 _MESSAGES = {b"message": (1, 2), b"smessage": (1, 2), b"pmessage": (2, 3)}
 """Where channel and data stand in a message."""
 
@@ -58,6 +61,7 @@ class RedisListener:
         self._waiters: dict[Subscription, asyncio.Future[None]] = {}
         self._changes: dict[Subscription, bool] = {}  # what has changed in this turn: wanted or not
         self._leaving: list[Subscription] = []  # sharded ones whose end Redis has still to confirm
+        self._refusal = ""  # the last one
         self._link: Link | None = None
         self._ended: asyncio.Future[str]
         self._task: asyncio.Task[None] | None = None
@@ -146,6 +150,7 @@ class RedisListener:
         """Connect, subscribe and listen until the connection is gone; return why it is. Raises Unreachable."""
         self._ended = asyncio.get_running_loop().create_future()
         self._link = await Link.open(self._connect, self._reply, self._lost)
+        self._refusal = ""
         self._held.clear()
         self._leaving.clear()
         self._changes.clear()
@@ -160,7 +165,10 @@ class RedisListener:
             self._connected()
             if not first.done():
                 first.set_result(None)
-        return await self._ended
+        reason = await self._ended
+        if self._refusal.startswith(_HOPELESS):
+            raise ConfigurationError(reason, where="cluster")
+        return reason
 
     def _lost(self, reason: str) -> None:
         self._link = None
@@ -176,6 +184,7 @@ class RedisListener:
 
     def _reply(self, reply: Any) -> None:
         if is_error(reply):
+            self._refusal = str(reply)
             if self._link is not None:
                 self._link.close(f"Redis refused a subscription: {reply}")
             return

@@ -1,10 +1,11 @@
 """How the application is served: the options of `moongate run`."""
 
+import sys
 from pathlib import Path
 
 import msgspec
 
-__all__ = ["ServeOptions"]
+__all__ = ["ServeOptions", "command_line"]
 
 
 class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,3 +31,20 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What is logged: `trace`, `debug`, `info`, `warning`, `error` or `critical` and above."""
     reload: bool = False
     """Whether a change of the code restarts the server."""
+    workers: int = 1
+    """How many processes serve; 1 is this one."""
+
+
+def command_line(import_string: str, options: ServeOptions) -> list[str]:
+    """Return the command that serves *import_string* the same in one process, without reloading."""
+    command = [sys.executable, "-m", "moongate", "run", import_string, "--log-level", options.log_level]
+    if options.uds is None:
+        command += ["--host", options.host, "--port", str(options.port)]
+    else:
+        command += ["--uds", options.uds]
+    command += ["--loop", options.loop]
+    if options.forwarded_allow_ips is not None:
+        command += ["--forwarded-allow-ips", options.forwarded_allow_ips]
+    if options.ssl_certfile is not None:
+        command += ["--ssl-certfile", str(options.ssl_certfile), "--ssl-keyfile", str(options.ssl_keyfile)]
+    return command

@@ -4,7 +4,6 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from moongate.errors import MissingExtraError
-from moongate.server.options import ServeOptions
+from moongate.server.options import ServeOptions, command_line
 
 __all__ = ["run"]
 
@@ -33,7 +32,7 @@ def run(import_string: str, options: ServeOptions) -> None:
         raise MissingExtraError("--reload", extra="dev") from error
     logging.basicConfig(format="%(asctime)s %(levelname)-7s %(name)s  %(message)s", datefmt="%H:%M:%S")
     _LOGGER.setLevel(logging.INFO)
-    command = _command(import_string, options)
+    command = command_line(import_string, options)
     stopped = threading.Event()
     directory = Path.cwd()
     with _stop_signals(stopped):
@@ -46,21 +45,6 @@ def run(import_string: str, options: ServeOptions) -> None:
                 process = _start(command)
         finally:
             _stop(process)
-
-
-def _command(import_string: str, options: ServeOptions) -> list[str]:
-    """Return the command that serves the same without reloading."""
-    command = [sys.executable, "-m", "moongate", "run", import_string, "--log-level", options.log_level]
-    if options.uds is None:
-        command += ["--host", options.host, "--port", str(options.port)]
-    else:
-        command += ["--uds", options.uds]
-    command += ["--loop", options.loop]
-    if options.forwarded_allow_ips is not None:
-        command += ["--forwarded-allow-ips", options.forwarded_allow_ips]
-    if options.ssl_certfile is not None:
-        command += ["--ssl-certfile", str(options.ssl_certfile), "--ssl-keyfile", str(options.ssl_keyfile)]
-    return command
 
 
 def _start(command: list[str]) -> "subprocess.Popen[bytes]":

@@ -15,7 +15,9 @@ from urllib.parse import unquote
 from moongate.config import Settings
 from moongate.errors import MissingExtraError
 from moongate.namespace.cancellation import NO_FAILURES, reraise_cancellation
+from moongate.server.logs import configure_logging
 from moongate.server.options import ServeOptions
+from moongate.server.worker import Worker
 from moongate.transport.base import Accepted, Refused, Request
 from moongate.transport.flow import Cork
 
@@ -238,9 +240,16 @@ def _handshake_key(request: Request) -> bytes:
 class _Server(uvicorn.Server):
     """Uvicorn's server, which lets the application say goodbye to its clients before connections are closed."""
 
-    def __init__(self, config: uvicorn.Config, served: Served) -> None:
+    def __init__(self, config: uvicorn.Config, served: Served, worker: Worker | None) -> None:
         super().__init__(config)
         self._served = served
+        self._worker = worker
+
+    async def startup(self, sockets: Any = None) -> None:
+        """Start the application, then listen."""
+        await super().startup(sockets)
+        if self._worker is not None:
+            self._worker.ready(self._served.settings.shutdown_timeout)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop on the first signal, give up waiting on a second Ctrl-C. The process then ends with status 0."""
@@ -257,7 +266,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def create_server(served: Served, options: ServeOptions) -> uvicorn.Server:
+def create_server(served: Served, options: ServeOptions, worker: Worker | None = None) -> uvicorn.Server:
     """Return a server that is not running yet: `await server.serve()` runs it in the running event loop."""
     config = uvicorn.Config(
         served,
@@ -277,33 +286,15 @@ def create_server(served: Served, options: ServeOptions) -> uvicorn.Server:
     )
     entry = partial(_Entry, served, Proxies(config.forwarded_allow_ips))
     config.ws = cast("type[asyncio.Protocol]", entry)
-    return _Server(config, served)
+    return _Server(config, served, worker)
 
 
-def run(served: Served, options: ServeOptions) -> int:
-    """Serve until SIGINT or SIGTERM; return the exit status of the process: 0, or 3 if the start failed."""
-    _configure_logging(options.log_level)
-    server = create_server(served, options)
-    server.run()
+def run(served: Served, options: ServeOptions, worker: Worker | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; return the exit status of the process: 0, or 3 if the start failed.
+
+    A *worker* is one of several processes and accepts from the sockets that it was given.
+    """
+    configure_logging(options.log_level, with_process=worker is not None)
+    server = create_server(served, options, worker)
+    server.run(None if worker is None else worker.listeners)
     return 0 if server.started else _STARTUP_FAILED
-
-
-def _configure_logging(level: str) -> None:
-    """Make the log readable if the program has not set up logging itself."""
-    if logging.getLogger().hasHandlers():
-        return
-    handler = logging.StreamHandler()
-    handler.addFilter(_named_readably)
-    logging.basicConfig(
-        level=logging.DEBUG if level == "trace" else level.upper(),
-        format="%(asctime)s %(levelname)-7s %(name)s  %(message)s",
-        datefmt="%H:%M:%S",
-        handlers=[handler],
-    )
-
-
-def _named_readably(record: logging.LogRecord) -> bool:
-    """Call uvicorn by its name: all that it says comes from `uvicorn.error`, errors or not."""
-    if record.name == "uvicorn.error":
-        record.name = "uvicorn"
-    return True
