@@ -1,12 +1,8 @@
 """This process as one node of a cluster: what it tells the others, what it hears from them, and how it fares."""
 
-import asyncio
-import contextlib
-import functools
 import logging
 import secrets
-import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,30 +11,11 @@ from moongate.cluster.adapter import Adapter, Local
 from moongate.cluster.bus import Bus, Cluster, Options, Unreachable
 from moongate.cluster.health import ClusterHealth, Counters, Status
 from moongate.cluster.heartbeats import Heartbeats
-from moongate.cluster.messages import (
-    Answer,
-    Answered,
-    Ask,
-    Body,
-    Counted,
-    Disconnect,
-    Emit,
-    Fetch,
-    Fetched,
-    Hello,
-    Join,
-    Leave,
-    ListedNames,
-    ListNames,
-    Message,
-    Private,
-    ServerEvent,
-    Withdrawn,
-)
+from moongate.cluster.messages import Body, Hello, Message, Private
 from moongate.cluster.outbox import Outbox
-from moongate.cluster.requests import Question, Survey
-from moongate.cluster.rooms import Target
-from moongate.types import Room, Sid
+from moongate.cluster.requests import Question, Questions
+from moongate.cluster.service import Service
+from moongate.types import Room
 from moongate.wire.payload import PayloadEncoder
 
 __all__ = ["Node"]
@@ -68,27 +45,14 @@ class Node:
         self._heartbeats = Heartbeats(
             self.uid, self._bus, self._outbox, self.options, lost=self._lost, update=self._update
         )
-        self._locals: dict[str, weakref.ref[Local]] = {}
-        self._questions: dict[str, Question] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._questions = Questions()
+        self._service = Service(self.tell, self.counters, self.options.request_timeout)
         self._receive: Callable[[str, bytes], None] | None = None
         self._lost_listener: Callable[[str], None] | None = None
         self._status: Status = "down"
-        self._loop: asyncio.AbstractEventLoop
         self._handlers: dict[type, Callable[[Message, Any], None]] = {
-            Emit: self._emit,
-            Ask: self._ask_here,
-            Counted: self._counted,
-            Answered: self._answered,
-            Withdrawn: self._withdrawn,
-            Join: self._join,
-            Leave: self._leave,
-            Disconnect: self._disconnect,
-            Fetch: self._fetch,
-            Fetched: self._fetched,
-            ListNames: self._list_names,
-            ServerEvent: self._server_event,
-            Answer: self._answer,
+            **self._service.handlers,
+            **self._questions.handlers,
             Hello: self._hello,
             Private: self._private,
         }
@@ -98,7 +62,6 @@ class Node:
 
         Raises ConfigurationError for what no other try would mend.
         """
-        self._loop = asyncio.get_running_loop()
         self._outbox.start()
         await self._bus.connect(self)
         await self._heartbeats.start(_STARTING)
@@ -113,24 +76,13 @@ class Node:
         """Say goodbye and leave the cluster."""
         self._heartbeats.stop()
         await self._outbox.stop(_FAREWELL if self._heartbeats.cut is None else 0)
-        for task in tuple(self._tasks):
-            task.cancel()
+        self._service.stop()
         await self._bus.close()
 
     def open(self, local: Local) -> Adapter:
         """Join the namespace of *local* with the others' as long as it is there."""
-        self._locals[local.name] = weakref.ref(local, functools.partial(self._gone, local.name))
+        self._service.serve(local, self._bus.shut)
         return Adapter(self, local.name, self._bus.open(local.name))
-
-    def _gone(self, name: str, _: object) -> None:
-        """A namespace is no more; this may be called from anywhere."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed: there is nothing left to tidy up
-            self._loop.call_soon_threadsafe(self._shut, name)
-
-    def _shut(self, name: str) -> None:
-        if name in self._locals and self._locals[name]() is None:
-            del self._locals[name]
-            self._bus.shut(name)
 
     def health(self) -> ClusterHealth:
         """Return how this node fares."""
@@ -174,7 +126,7 @@ class Node:
     def ask(self, namespace: str, request: str, question: Question, body: Body) -> None:
         """Send a question, whose answers are given to it until `forget`; raises EncodeError."""
         frame = self._bus.encode(Message(self.uid, namespace, body))
-        self._questions[request] = question
+        self._questions.add(request, question)
         # If it is lost nobody answers, which is what `missing` says.
         self._outbox.put(frame, timeout=self.options.request_timeout)
 
@@ -195,7 +147,7 @@ class Node:
 
     def forget(self, request: str) -> None:
         """Wait for answers no longer."""
-        self._questions.pop(request, None)
+        self._questions.forget(request)
 
     def missing(self, question: Question) -> tuple[str, ...]:
         """Return the ids of the nodes that have not answered, as far as there are ids; those first that are suspect."""
@@ -261,111 +213,6 @@ class Node:
         self._heartbeats.disconnected(reason)
         self._update()
 
-    def _local(self, message: Message) -> Local | None:
-        reference = self._locals.get(message.namespace)
-        return None if reference is None else reference()
-
-    def _emit(self, message: Message, body: Emit) -> None:
-        local = self._local(message)
-        if local is not None:
-            local.emit_here(body.target, body.arguments, volatile=body.volatile)
-
-    def _join(self, message: Message, body: Join) -> None:
-        local = self._local(message)
-        if local is not None:
-            local.join_here(body.target, body.rooms)
-
-    def _leave(self, message: Message, body: Leave) -> None:
-        local = self._local(message)
-        if local is not None:
-            local.leave_here(body.target, body.rooms)
-
-    def _disconnect(self, message: Message, body: Disconnect) -> None:
-        local = self._local(message)
-        if local is not None:
-            local.disconnect_here(body.target, close=body.close)
-
-    def _fetch(self, message: Message, body: Fetch) -> None:
-        local = self._local(message)
-        clients = () if local is None else local.describe_here(body.target)
-        self.tell(message.namespace, Fetched(body.request, clients), message.sender)
-
-    def _list_names(self, message: Message, body: ListNames) -> None:
-        local = self._local(message)
-        names: tuple[str, ...] = ()
-        if local is not None and body.rooms is None:
-            names = tuple(local.rooms_here())
-        elif local is not None:
-            names = tuple(client.id for client in local.describe_here(Target(frozenset(body.rooms or ()))))
-        self.tell(message.namespace, ListedNames(body.request, names, body.rooms is None), message.sender)
-
-    def _ask_here(self, message: Message, body: Ask) -> None:
-        local = self._local(message)
-        namespace, asker, request = message.namespace, message.sender, body.request
-
-        def answered(sid: Sid, answer: Any) -> None:
-            self.tell(namespace, Answered(request, answer, sid), asker)
-
-        def withdrawn() -> None:
-            self.tell(namespace, Withdrawn(request), asker)
-
-        timeout = body.timeout or self.options.request_timeout
-        count = 0 if local is None else local.ask_here(body.target, body.arguments, timeout, answered, withdrawn)
-        self.tell(namespace, Counted(request, count), asker)
-
-    def _server_event(self, message: Message, body: ServerEvent) -> None:
-        self._spawn(self._answer_server(message, body))
-
-    async def _answer_server(self, message: Message, body: ServerEvent) -> None:
-        local = self._local(message)
-        answer = None if local is None else await local.server_event_here(body.arguments)
-        if body.request is not None:
-            self.tell(message.namespace, Answer(body.request, answer), message.sender)
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self.counters.failed += 1
-            _LOGGER.error("an event of another node could not be answered", exc_info=error)
-
-    def _fetched(self, message: Message, body: Fetched) -> None:
-        self._answered_by(message, body.request, body.clients)
-
-    def _answer(self, message: Message, body: Answer) -> None:
-        self._answered_by(message, body.request, body.answer)
-
-    def _answered_by(self, message: Message, request: str, answer: Any) -> None:
-        question = self._questions.get(request)
-        if question is not None:
-            question.answered(message.sender, answer)
-
-    def _survey(self, request: str) -> Survey | None:
-        question = self._questions.get(request)
-        return question if isinstance(question, Survey) else None
-
-    def _counted(self, message: Message, body: Counted) -> None:
-        survey = self._survey(body.request)
-        if survey is not None:
-            survey.counted(message.sender, body.count)
-
-    def _answered(self, message: Message, body: Answered) -> None:
-        del message
-        survey = self._survey(body.request)
-        if survey is not None:
-            survey.client_answered(body.sid, body.answer)
-
-    def _withdrawn(self, message: Message, body: Withdrawn) -> None:
-        del message
-        survey = self._survey(body.request)
-        if survey is not None:
-            survey.withdrawn()
-
     def _hello(self, message: Message, body: Hello) -> None:
         self._heartbeats.hello(message.sender, leaving=body.leaving)
 
@@ -376,7 +223,6 @@ class Node:
     def _lost(self, nodes: Sequence[str]) -> None:
         """Nodes are gone: nobody waits for them any more."""
         for node in nodes:
-            for question in tuple(self._questions.values()):
-                question.lost(node)
+            self._questions.lost(node)
             if self._lost_listener is not None:
                 self._lost_listener(node)

@@ -1,11 +1,13 @@
 """Questions to the other nodes, and who has answered."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, TypeVar
 
+from moongate.cluster.messages import Answer, Answered, Counted, Fetched, Message, Withdrawn
 from moongate.types import Sid
 
-__all__ = ["Answers", "Question", "Survey"]
+__all__ = ["Answers", "Question", "Questions", "Survey"]
 
 T = TypeVar("T")
 
@@ -105,3 +107,59 @@ class Survey(Question):
 
     def _is_complete(self) -> bool:
         return super()._is_complete() and len(self.client_answers) >= self._due
+
+
+class Questions:
+    """The questions of this node that are open, by the numbers of their requests."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Question] = {}
+        self.handlers: dict[type, Callable[[Message, Any], None]] = {
+            Fetched: self._fetched,
+            Answer: self._answer,
+            Counted: self._counted,
+            Answered: self._answered,
+            Withdrawn: self._withdrawn,
+        }
+
+    def add(self, request: str, question: Question) -> None:
+        """Give the answers to *request* to *question*."""
+        self._open[request] = question
+
+    def forget(self, request: str) -> None:
+        """Wait for answers no longer."""
+        self._open.pop(request, None)
+
+    def lost(self, node: str) -> None:
+        """A node is gone: nobody waits for it any more."""
+        for question in tuple(self._open.values()):
+            question.lost(node)
+
+    def _fetched(self, message: Message, body: Fetched) -> None:
+        question = self._open.get(body.request)
+        if question is not None:
+            question.answered(message.sender, body.clients)
+
+    def _answer(self, message: Message, body: Answer) -> None:
+        question = self._open.get(body.request)
+        if question is not None:
+            question.answered(message.sender, body.answer)
+
+    def _counted(self, message: Message, body: Counted) -> None:
+        survey = self._survey(body.request)
+        if survey is not None:
+            survey.counted(message.sender, body.count)
+
+    def _answered(self, _: Message, body: Answered) -> None:
+        survey = self._survey(body.request)
+        if survey is not None:
+            survey.client_answered(body.sid, body.answer)
+
+    def _withdrawn(self, _: Message, body: Withdrawn) -> None:
+        survey = self._survey(body.request)
+        if survey is not None:
+            survey.withdrawn()
+
+    def _survey(self, request: str) -> Survey | None:
+        question = self._open.get(request)
+        return question if isinstance(question, Survey) else None
