@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-__all__ = ["Addressed", "Node", "ScriptError"]
+__all__ = ["Addressed", "Node", "ScriptError", "decode", "encode"]
 
 DRIVER = Path(__file__).parent.parent / "clients" / "driver.mjs"
 LIMIT = 45.0
@@ -55,7 +55,7 @@ class Node:
         number = next(self._numbers)
         url = server if isinstance(server, str) else server.url
         self._send(
-            {"id": number, "script": script, "url": url, "transport": self.transport, "args": _encode(args)},
+            {"id": number, "script": script, "url": url, "transport": self.transport, "args": encode(args)},
         )
         while True:
             message = self._receive()
@@ -66,12 +66,12 @@ class Node:
             elif "error" in message:
                 raise ScriptError(message["error"])
             else:
-                return _decode(message["result"])
+                return decode(message["result"])
 
     def _answer(self, message: dict[str, Any], calls: Mapping[str, Callable[..., Any]]) -> None:
         answer: dict[str, Any] = {"call": message["call"]}
         try:
-            answer["result"] = _encode(calls[message["name"]](*_decode(message["args"])))
+            answer["result"] = encode(calls[message["name"]](*decode(message["args"])))
         except Exception as error:  # noqa: BLE001  # it goes to the script that called
             answer["error"] = repr(error)
         self._send(answer)
@@ -131,27 +131,29 @@ class Node:
         self.close()
 
 
-def _encode(value: Any) -> Any:
+def encode(value: Any) -> Any:
+    """Return *value* as it travels to and from Node."""
     match value:
         case bytes():
             return {"$bytes": base64.b64encode(value).decode()}
         case dict():
-            return {key: _encode(member) for key, member in value.items()}
+            return {key: encode(member) for key, member in value.items()}
         case list() | tuple() | set() | frozenset():
-            return [_encode(member) for member in value]
+            return [encode(member) for member in value]
         case None | bool() | int() | float() | str():
             return value
         case _:
             return repr(value)
 
 
-def _decode(value: Any) -> Any:
+def decode(value: Any) -> Any:
+    """Return what came from Node."""
     match value:
         case {"$bytes": str(text)}:
             return base64.b64decode(text)
         case dict():
-            return {key: _decode(member) for key, member in value.items()}
+            return {key: decode(member) for key, member in value.items()}
         case list():
-            return [_decode(member) for member in value]
+            return [decode(member) for member in value]
         case _:
             return value
