@@ -3,6 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
+from moongate.cluster import outbox
 from moongate.cluster.bus import Frame
 from moongate.cluster.health import Counters
 from moongate.cluster.messages import Join, Message
@@ -27,9 +28,15 @@ class Sender:
     def frame(self, room: str) -> Frame:
         return self.bus.encode(Message("me", "/", Join(Target(), (room,))))
 
+    async def recover(self) -> None:
+        """Do what heartbeats do: find out that the bus takes messages again, and that the others are there."""
+        await self.outbox.put_urgent(self.frame("heartbeat"), 5)
+        self.outbox.release()
+
     @property
     def arrived(self) -> list[str]:
-        return [message.body.rooms[0] for message in self.bus.sent if isinstance(message.body, Join)]
+        rooms = [message.body.rooms[0] for message in self.bus.sent if isinstance(message.body, Join)]
+        return [room for room in rooms if room != "heartbeat"]
 
 
 @pytest.fixture
@@ -73,11 +80,38 @@ async def test_what_the_bus_does_not_take_waits_and_keeps_its_order(make: Make):
     assert sender.outbox.stuck
     assert len(sender.outbox) == 2
     sender.bus.away = False
+    await sender.outbox.put_urgent(sender.frame("heartbeat"), 5)
+    assert sender.arrived == []  # nobody may be there to hear it yet
+    sender.outbox.release()
     async with asyncio.timeout(5):
         await first
         await second
     assert sender.arrived == ["first", "second"]
     assert not sender.outbox.stuck
+
+
+async def test_urgent_messages_go_before_others(make: Make):
+    sender = make()
+    sender.bus.away = True
+    sender.outbox.put(sender.frame("first"))
+    urgent = sender.outbox.put_urgent(sender.frame("urgent"), 5)
+    sender.bus.away = False
+    await urgent
+    sender.outbox.release()
+    await sender.outbox.put(sender.frame("last"))
+    assert sender.arrived == ["urgent", "first", "last"]
+
+
+async def test_who_is_not_heard_again_is_not_waited_for_for_ever(make: Make, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(outbox, "_SETTLING", 0.1)
+    sender = make()
+    sender.bus.away = True
+    sending = sender.outbox.put(sender.frame("a"))
+    await asyncio.sleep(0.05)
+    sender.bus.away = False
+    await sender.outbox.put_urgent(sender.frame("heartbeat"), 5)
+    async with asyncio.timeout(5):
+        await sending
 
 
 async def test_what_waits_for_too_long_is_dropped_and_who_awaits_it_is_told(make: Make):
@@ -89,6 +123,7 @@ async def test_what_waits_for_too_long_is_dropped_and_who_awaits_it_is_told(make
             await sending
     assert caught.value.sent is False
     sender.bus.away = False
+    await sender.recover()
     await sender.outbox.put(sender.frame("next"))
     assert sender.arrived == ["next"]
     assert (sender.counters.dropped, sender.counters.published) == (1, 1)
@@ -101,6 +136,7 @@ async def test_more_than_it_holds_is_refused_at_once(make: Make):
     with pytest.raises(ClusterError, match="2 messages wait already"):
         await sender.outbox.put(sender.frame("c"))
     sender.bus.away = False
+    await sender.recover()
     for sending in kept:
         await sending
     assert sender.arrived == ["a", "b"]
@@ -114,6 +150,7 @@ async def test_what_may_have_arrived_is_not_sent_twice(make: Make):
         await sender.outbox.put(sender.frame("a"))
     assert caught.value.sent is None
     sender.bus.loses_answers = False
+    await sender.recover()
     await sender.outbox.put(sender.frame("b"))
     assert sender.arrived == ["a", "b"]
     assert sender.counters.unknown == 1

@@ -45,6 +45,9 @@ class Heartbeats:
         self._heard_itself: asyncio.Event
         self._task: asyncio.Task[None] | None = None
         self._was_cut = False
+        self._settling = False  # the bus is back, and not all nodes have been heard by it
+        self._absent: set[str] = set()  # which they are
+        outbox.recovered = self._await_others
         self._late = False  # the last heartbeat did not come back in time
 
     @property
@@ -68,7 +71,7 @@ class Heartbeats:
         if self._task is not None:
             self._task.cancel()
             self._task = None
-            self._outbox.put(self._frame(leaving=True))
+            self._outbox.put_urgent(self._frame(leaving=True), self._options.heartbeat_interval)
 
     def connected(self) -> bool:
         """Messages arrive; return whether they did before, and then did not."""
@@ -85,6 +88,11 @@ class Heartbeats:
         self._was_cut = self._was_cut or self.cut is None
         self.cut = reason
 
+    def _await_others(self) -> None:
+        """The bus takes messages again: wait with them until the others hear."""
+        self._absent = set(self.members.names)
+        self._settling = True
+
     def echo(self, number: int) -> None:
         """A heartbeat of this node came back."""
         self._echo = max(self._echo, number)
@@ -99,6 +107,10 @@ class Heartbeats:
         """Another node said that it is alive, or that it leaves."""
         if len(node) != len(self._uid):
             return  # whatever says so is no Moongate node
+        self._absent.discard(node)
+        if self._settling and not self._absent:
+            self._settling = False
+            self._outbox.release()
         if leaving:
             if self.members.left(node):
                 _LOGGER.info("node %s has left the cluster", node)
@@ -137,7 +149,7 @@ class Heartbeats:
     def _say_hello(self) -> None:
         if self._sending is None or self._sending.done:
             self._number += 1
-            self._sending = self._outbox.put(self._frame(), timeout=self._options.heartbeat_interval)
+            self._sending = self._outbox.put_urgent(self._frame(), self._options.heartbeat_interval)
 
     def _frame(self, *, leaving: bool = False) -> Frame:
         return self._bus.encode(Message(self._uid, "", Hello(self._number, leaving)))

@@ -128,7 +128,7 @@ class Node:
         frame = self._bus.encode(Message(self.uid, namespace, body))
         self._questions.add(request, question)
         # If it is lost nobody answers, which is what `missing` says.
-        self._outbox.put(frame, timeout=self.options.request_timeout)
+        self._outbox.put(frame, self.options.request_timeout)
 
     async def expect(self, namespace: str, question: Question) -> None:
         """Find out how many nodes answer a question, and tell it."""

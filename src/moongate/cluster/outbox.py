@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from moongate.cluster.bus import Bus, Frame, Options, Unreachable
@@ -19,6 +19,11 @@ _BATCH = 256
 
 _PAUSE = 0.1
 """Seconds between two tries while the bus is away."""
+
+_SETTLING = 2.5
+"""Seconds that other nodes get to find back to a bus that was away."""
+
+_TOO_LATE = "the cluster's bus took nothing for too long"
 
 
 class Sending:
@@ -56,19 +61,24 @@ class Sending:
 
 
 class Outbox:
-    """Gives messages to the bus, one batch after the other."""
+    """Gives messages to the bus, one batch after the other.
 
-    __slots__ = ("_bus", "_counters", "_loop", "_options", "_stuck", "_task", "_waiting", "_wake")
+    When the bus was away, the other nodes have to find back to it as well, and what is sent before they have is lost.
+    So only urgent messages are sent at first, until `release` or for some seconds.
+    """
 
     def __init__(self, bus: Bus, options: Options, counters: Counters) -> None:
         self._bus = bus
         self._options = options
         self._counters = counters
+        self._urgent: deque[Sending] = deque()
         self._waiting: deque[Sending] = deque()
         self._wake: asyncio.Event
         self._loop: asyncio.AbstractEventLoop
         self._task: asyncio.Task[None] | None = None
         self._stuck = False  # since a batch could not be sent
+        self._held_until = 0.0  # in the loop's time
+        self.recovered: Callable[[], None] | None = None  # called when the bus takes messages again
 
     def start(self) -> None:
         """Send from now on."""
@@ -85,12 +95,11 @@ class Outbox:
         """Whether the bus took nothing at the last try."""
         return self._stuck
 
-    def put(self, frame: Frame, *, timeout: float | None = None) -> Sending:
-        """Send *frame* as soon as the bus takes it; not later than in *timeout* seconds (`outbox_timeout`)."""
+    def put(self, frame: Frame, timeout: float | None = None) -> Sending:
+        """Send *frame* as soon as the bus takes it, not later than in *timeout* seconds (`outbox_timeout`)."""
         sending = Sending(frame, self._loop.time() + (self._options.outbox_timeout if timeout is None else timeout))
         if self._task is None:
-            self._counters.dropped += 1
-            sending.finish(ClusterError("the node has left the cluster"))
+            self._drop(sending, "the node has left the cluster")
         elif len(self._waiting) >= self._options.outbox_size:
             self._counters.refused += 1
             sending.finish(ClusterError(f"{self._options.outbox_size} messages wait already for the cluster's bus"))
@@ -100,13 +109,25 @@ class Outbox:
             self._waiting.append(sending)
         return sending
 
+    def put_urgent(self, frame: Frame, timeout: float) -> Sending:
+        """Send *frame* before all others, not later than in *timeout* seconds; it is not counted."""
+        sending = Sending(frame, self._loop.time() + timeout)
+        self._urgent.append(sending)
+        self._wake.set()
+        return sending
+
+    def release(self) -> None:
+        """Send everything: the other nodes are there again."""
+        self._held_until = 0.0
+        self._wake.set()
+
     async def stop(self, timeout: float) -> None:
         """Send what waits, for *timeout* seconds at most, then stop."""
         task, self._task = self._task, None
         if task is None:
             return
         self._waiting.append(_LAST)
-        self._wake.set()
+        self.release()
         _, late = await asyncio.wait((task,), timeout=timeout)
         if late:
             task.cancel()
@@ -118,68 +139,102 @@ class Outbox:
 
     async def _run(self) -> None:
         while True:
-            if not self._waiting:
-                self._wake.clear()
-                await self._wake.wait()
-            batch = self._take()
+            urgent = self._take(self._urgent)
+            batch = urgent or ([] if self._is_held() else self._take(self._waiting))
             ends = bool(batch) and batch[-1] is _LAST
             if ends:
                 batch.pop()
-            if batch and not await self._send(batch):
+            if batch and not await self._send(batch, self._urgent if urgent else self._waiting):
                 if ends:
                     self._waiting.append(_LAST)
                 await asyncio.sleep(_PAUSE)
             elif ends:
                 return
+            elif not batch:
+                await self._sleep()
 
-    def _take(self) -> list[Sending]:
+    def _is_held(self) -> bool:
+        return (self._stuck and self._task is not None) or self._loop.time() < self._held_until
+
+    async def _sleep(self) -> None:
+        """Wait until there is something to send, or something that waits is too old."""
+        self._wake.clear()
+        if self._urgent or (self._waiting and not self._is_held()):
+            return
+        timer = self._loop.call_later(_PAUSE, self._wake.set) if self._waiting else None
+        await self._wake.wait()
+        if timer is not None:
+            timer.cancel()
+            self._drop_expired()
+
+    def _drop_expired(self) -> None:
+        now = self._loop.time()
+        while self._waiting and self._waiting[0].deadline < now:
+            self._drop(self._waiting.popleft(), _TOO_LATE)
+
+    def _take(self, queue: deque[Sending]) -> list[Sending]:
         """Return what is to be sent next; what is too old is dropped."""
         batch: list[Sending] = []
         now = self._loop.time()
-        while self._waiting and len(batch) < _BATCH:
-            sending = self._waiting.popleft()
-            if sending.deadline < now:
-                self._drop(sending, "the cluster's bus took nothing for too long")
-            else:
+        while queue and len(batch) < _BATCH:
+            sending = queue.popleft()
+            if sending.deadline >= now:
                 batch.append(sending)
+            elif queue is self._urgent:
+                sending.finish(ClusterError(_TOO_LATE))
+            else:
+                self._drop(sending, _TOO_LATE)
             if sending is _LAST:
                 break
         return batch
 
-    async def _send(self, batch: list[Sending]) -> bool:
-        """Send *batch*; return False if all of it waits again."""
+    async def _send(self, batch: list[Sending], queue: deque[Sending]) -> bool:
+        """Send *batch* of *queue*; return False if all of it waits again."""
+        counts = queue is self._waiting
         try:
             refusals = await self._bus.send([sending.frame for sending in batch])
         except Unreachable as error:
             self._stuck = True
             if not error.written:
-                self._waiting.extendleft(reversed(batch))
+                queue.extendleft(reversed(batch))
                 return False
-            self._counters.unknown += len(batch)
-            for sending in batch:
-                sending.finish(ClusterError(error.reason, sent=None))
+            self._lose(batch, error.reason, counts=counts)
             return True
         except asyncio.CancelledError:
-            self._counters.unknown += len(batch)
-            for sending in batch:
-                sending.finish(ClusterError("the node has left the cluster", sent=None))
+            self._lose(batch, "the node has left the cluster", counts=counts)
             raise
         except Exception as error:  # the bus broke its promise; those behind must not pay for it
             _LOGGER.exception("the cluster's bus failed")
-            refusals = [ClusterError(repr(error), sent=None)] * len(batch)
-        self._stuck = False
-        self._finish(batch, refusals)
+            self._lose(batch, repr(error), counts=counts)
+            return True
+        if self._stuck:
+            self._recover()
+        self._finish(batch, refusals, counts=counts)
         return True
 
-    def _finish(self, batch: list[Sending], refusals: Sequence[ClusterError | None]) -> None:
+    def _recover(self) -> None:
+        self._stuck = False
+        self._held_until = self._loop.time() + _SETTLING
+        if self.recovered is not None:
+            self.recovered()
+
+    def _lose(self, batch: list[Sending], reason: str, *, counts: bool) -> None:
+        """Nobody knows what became of *batch*: sent again, it might arrive twice."""
+        self._counters.unknown += counts * len(batch)
+        for sending in batch:
+            sending.finish(ClusterError(reason, sent=None))
+
+    def _finish(self, batch: list[Sending], refusals: Sequence[ClusterError | None], *, counts: bool) -> None:
         for sending, refusal in zip(batch, refusals, strict=True):
+            sending.finish(refusal)
+            if not counts:
+                continue
             if refusal is None:
                 self._counters.published += 1
             elif refusal.sent is None:
                 self._counters.unknown += 1
             else:
                 self._counters.refused += 1
-            sending.finish(refusal)
 
     def _drop(self, sending: Sending, reason: str) -> None:
         self._counters.dropped += 1
