@@ -75,6 +75,9 @@ class Listener(Protocol):
     def malformed(self, channel: str, error: Exception) -> None:
         """Something came that is no message; it is counted and dropped."""
 
+    def ignored(self) -> None:
+        """A message came that is of no use here, of a later version perhaps."""
+
     def connected(self) -> None:
         """Messages arrive (again): everything that was asked for is subscribed."""
 

@@ -25,6 +25,8 @@ class Counters(msgspec.Struct, kw_only=True):
     """The connection was lost while they were sent: they arrived, or not."""
     malformed: int = 0
     """They came, and were no messages."""
+    ignored: int = 0
+    """They came, and were of a kind that this version has no use for."""
     failed: int = 0
     """They came, and handling them raised; the log says what."""
     reconnects: int = 0
@@ -49,5 +51,6 @@ class ClusterHealth(msgspec.Struct, frozen=True, kw_only=True):
     dropped: int
     unknown: int
     malformed: int
+    ignored: int
     failed: int
     reconnects: int

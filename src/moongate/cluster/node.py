@@ -202,6 +202,10 @@ class Node:
         self.counters.malformed += 1
         _LOGGER.warning("what came from the cluster by %r is dropped: %s", channel, error)
 
+    def ignored(self) -> None:
+        """A message came that is of no use here."""
+        self.counters.ignored += 1
+
     def connected(self) -> None:
         """Messages arrive."""
         if self._heartbeats.connected():

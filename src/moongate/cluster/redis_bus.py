@@ -228,7 +228,9 @@ class PubSubBus:
         except Exception as error:  # noqa: BLE001  # whatever comes, what comes next has to be heard
             self._node_listener.malformed(channel, error)
             return
-        if message is not None:
+        if message is None:
+            self._node_listener.ignored()
+        else:
             self._node_listener.heard(message)
 
 

@@ -169,6 +169,7 @@ class _Part:
         self.uid: str = troubles.listener.uid
         self.heard = troubles.listener.heard
         self.malformed = troubles.listener.malformed
+        self.ignored = troubles.listener.ignored
 
     def connected(self) -> None:
         """Messages arrive by this part."""
@@ -258,7 +259,9 @@ class _Reader:
         except Exception as error:  # noqa: BLE001  # whatever comes, what comes next has to be heard
             self._listener.malformed(self._stream, error)
             return
-        if message is not None:
+        if message is None:
+            self._listener.ignored()
+        else:
             self._listener.heard(message)
 
 
