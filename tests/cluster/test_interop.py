@@ -8,7 +8,6 @@ import pytest
 from moongate import AckTimeout
 from tests.cluster.play import BODY, ROOMS, Play, named, settled, targets, until
 from tests.cluster.trio import Main, Trio, redis_cluster
-from tests.support.node import Node
 from tests.support.redis import RedisServer
 
 KINDS = ["classic", "sharded", "streams"]
@@ -21,17 +20,6 @@ def trio(request: pytest.FixtureRequest, redis_server: RedisServer) -> Iterator[
     cluster = redis_cluster(kind, redis_server.url, prefix)
     with Trio(kind, cluster, third, redis_server.url, prefix) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def clients() -> Iterator[Node]:
-    with Node() as node:
-        yield node
-
-
-@pytest.fixture
-def play(trio: Trio, clients: Node) -> Play:
-    return Play(trio, clients)
 
 
 @pytest.mark.parametrize("namespace", ["/", "/chat"])

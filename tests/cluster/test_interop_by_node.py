@@ -10,7 +10,6 @@ from moongate import Moongate
 from tests.cluster.play import BODY, ROOMS, Play, named, settled, targets, until
 from tests.cluster.trio import Main, Trio, redis_cluster
 from tests.support.cluster_node import ClusterNode
-from tests.support.node import Node
 from tests.support.redis import RedisServer
 
 
@@ -20,17 +19,6 @@ def trio(request: pytest.FixtureRequest, redis_server: RedisServer) -> Iterator[
     prefix = f"interop-by-node-{kind}"
     with Trio(kind, redis_cluster(kind, redis_server.url, prefix), "node", redis_server.url, prefix) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def clients() -> Iterator[Node]:
-    with Node() as node:
-        yield node
-
-
-@pytest.fixture
-def play(trio: Trio, clients: Node) -> Play:
-    return Play(trio, clients)
 
 
 @pytest.fixture
