@@ -17,6 +17,7 @@ from moongate.di.container import MISSING, Container
 from moongate.di.module import AnyModule
 from moongate.di.provider import Scope
 from moongate.engine.engine import Engine
+from moongate.engine.forwarding import Forwarding
 from moongate.engine.http import PollingEndpoint, path_of, request_of
 from moongate.engine.options import EngineOptions
 from moongate.engine.raw import RawEngine
@@ -208,6 +209,8 @@ class Moongate:
         node.changed = self._cluster_changed
         await node.start()
         self._directory.join_cluster(node)
+        if "polling" in self.settings.transports:
+            self._engine.forwarding = Forwarding(node, self._engine, self._polling)
 
     def _cluster_changed(self, health: ClusterHealth) -> None:
         if self._phase is _Phase.STARTED:
@@ -339,6 +342,8 @@ class Moongate:
         await self._engine.close()
         await self._raw_engine.close()
         await self._router.runtime.dispatcher.stop(self.settings.shutdown_timeout, Packet)
+        if self._engine.forwarding is not None:
+            await self._engine.forwarding.close()
 
 
 def _listed(name: str, references: Sequence[Reference]) -> tuple[Reference, ...]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from moongate.config import Settings
 from moongate.engine.admission import Admission, Headers, Rejected
 from moongate.engine.deadlines import Deadlines
+from moongate.engine.forwarding import Forwarding
 from moongate.engine.legacy import LegacyBodies, LegacySession
 from moongate.engine.options import EngineOptions
 from moongate.engine.session import EngineHandler, Session
@@ -49,8 +50,8 @@ class Engine:
     """Opens sessions and finds them again by their ids."""
 
     __slots__ = (
-        "_admission", "_closed", "_cork", "_farewell_timers", "_farewells", "_sessions", "handler", "settings",
-        "timers",
+        "_admission", "_closed", "_cork", "_farewell_timers", "_farewells", "_sessions", "forwarding", "handler",
+        "settings", "timers",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +60,7 @@ class Engine:
         self.settings: Settings = settings
         self.handler: EngineHandler = handler
         self.timers: Timers = Timers(settings)
+        self.forwarding: Forwarding | None = None  # to the other servers of a cluster
         self._admission = Admission(settings, options or EngineOptions())
         self._cork = cork
         self._closed = False
@@ -81,6 +83,9 @@ class Engine:
         try:
             self._check_transport(query)
             sid = query.get("sid")
+            node = self.elsewhere(sid)
+            if node is not None and self.forwarding is not None:
+                return self.forwarding.open_websocket(node, request)
             if sid:
                 farewell = self._farewells.get(sid)
                 session = self._find(sid, query) if farewell is None else farewell.session
@@ -133,6 +138,8 @@ class Engine:
             await self._admission.allow(request)
             self._check_version(query)
             sid = await self._admission.new_id(request, self._sessions)
+            if self.forwarding is not None:
+                sid = self.forwarding.mark(sid)
             session = self._new_session(request, query, sid)
         except Rejected as rejected:
             raise rejected.polling() from None
@@ -140,6 +147,12 @@ class Engine:
         transport = self._new_transport(session)
         session.on_open(transport)
         return Polling(transport, session, headers)
+
+    def elsewhere(self, sid: str | None) -> str | None:
+        """Return the other server of the cluster that has the session *sid*, None if it is not one of theirs."""
+        if self.forwarding is None or not sid or sid in self._sessions or sid in self._farewells:
+            return None
+        return self.forwarding.owner_of(sid)
 
     def _find_polling(self, sid: str, request: Request, query: dict[str, str], method: str) -> Polling:
         """Return what belongs to the request of a client that has been here before."""

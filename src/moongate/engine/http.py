@@ -7,11 +7,12 @@ from typing import TypeAlias
 
 from moongate.engine.admission import Headers
 from moongate.engine.engine import Engine
+from moongate.engine.forwarding import Forwarding
 from moongate.errors import MoongateError, PayloadTooLarge, ProtocolError
 from moongate.transport.base import Refused, Request
 from moongate.transport.compression import choose_coding, compress
 from moongate.transport.origin import check_origin, cors_headers, preflight_headers
-from moongate.transport.polling import Misuse, PollingTransport
+from moongate.transport.polling import Misuse, PollingTransport, disconnected
 from moongate.types import DisconnectReason, Receive, Scope, Send
 
 __all__ = ["PollingEndpoint", "path_of", "request_of"]
@@ -70,6 +71,10 @@ class PollingEndpoint:
                 check_origin(headers, self._engine.settings.cors)
                 await _respond(send, _NO_CONTENT, b"", [*cors, *preflight_headers(headers, self._engine.settings)])
                 return
+            node = self._engine.elsewhere(request.query.get("sid"))
+            if node is not None and self._engine.forwarding is not None:
+                await self._forward(self._engine.forwarding, node, request, scope["method"], receive, send)
+                return
             transport, session, added = await self._engine.open_polling(request, scope["method"])
         except Refused as refusal:
             own = [(name.encode(), value.encode()) for name, value in refusal.headers]
@@ -92,6 +97,25 @@ class PollingEndpoint:
             raise
         else:
             await _respond(send, status, body, _joined([*own_headers, *_for_old_browsers(headers), *cors], added))
+
+    async def _forward(  # noqa: PLR0917  # the request, and where it goes
+        self, forwarding: Forwarding, node: str, request: Request, method: str, receive: Receive, send: Send
+    ) -> None:
+        """Let the server that has the session answer; raises Refused if it does not."""
+        body = b""
+        if method == "POST":
+            try:
+                body = await _read_body(request.headers, receive, self._engine.settings.max_payload)
+            except PayloadTooLarge:
+                raise Refused(413, b"", "text/html") from None
+            except Abandoned as error:
+                _LOGGER.debug("a request for node %s failed: %s", node, error)
+                return
+        answer = await forwarding.ask(node, method, request, body, disconnected(receive))
+        if answer is not None:
+            status, headers, body = answer
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
 
     async def _exchange(
         self, transport: PollingTransport, method: str, headers: dict[str, str], receive: Receive

@@ -124,6 +124,11 @@ class Request:
         return cls(path, query_string, head, address, secure=secure)
 
     @property
+    def head(self) -> bytes:
+        """The headers as lines, names in lower case."""
+        return self._head
+
+    @property
     def url(self) -> str:
         """The path and the query, as in the request line."""
         return f"{self.path}?{self.query_string}" if self.query_string else self.path

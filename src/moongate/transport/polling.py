@@ -13,7 +13,7 @@ from moongate.types import Receive
 from moongate.wire.engineio import CLOSE, NOOP, decode_payload, encode_payload
 from moongate.wire.outgoing import Outgoing
 
-__all__ = ["Bodies", "Misuse", "PollingTransport"]
+__all__ = ["Bodies", "Misuse", "PollingTransport", "disconnected"]
 
 _GOODBYE = ((True, NOOP), (True, CLOSE))
 """What a poll gets that comes when all has been said; Node's server words it so."""
@@ -196,7 +196,7 @@ class PollingTransport:
             self.parted = True
             return self.bodies.encode(_GOODBYE)
         poll = self._poll = asyncio.get_running_loop().create_future()
-        watch = asyncio.ensure_future(_disconnected(receive))
+        watch = asyncio.ensure_future(disconnected(receive))
         try:
             await asyncio.wait((poll, watch), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -236,7 +236,7 @@ class PollingTransport:
         self._drained = None
 
 
-async def _disconnected(receive: Receive) -> None:
+async def disconnected(receive: Receive) -> None:
     """Return when the client is gone."""
     while (await receive())["type"] != "http.disconnect":
         continue
