@@ -14,27 +14,34 @@ import { Server } from "socket.io";
 const [kind, url, prefix] = process.argv.slice(2);
 const client = createClient({ url });
 await client.connect();
-
-async function subscriber() {
-  const duplicate = client.duplicate();
-  await duplicate.connect();
-  return duplicate;
-}
+const subscriber = client.duplicate();
+await subscriber.connect();
 
 const kinds = {
-  classic: async () => [createAdapter(client, await subscriber(), { key: prefix }), new Emitter(client, { key: prefix })],
-  sharded: async () => [createShardedAdapter(client, await subscriber(), { channelPrefix: prefix }), null],
+  classic: async () => [createAdapter(client, subscriber, { key: prefix }), new Emitter(client, { key: prefix })],
+  sharded: async () => [createShardedAdapter(client, subscriber, { channelPrefix: prefix }), null],
   streams: async () => [createStreamsAdapter(client, { streamName: prefix, channelPrefix: prefix }), null],
 };
 
 const [adapter, emitter] = await kinds[kind]();
 const io = new Server(0, { adapter });
 const heard = []; // events of other servers
+let settled = 0; // how often `subscribed` was called
+
+/** The adapter subscribes to the channels of rooms without waiting; what is asked after that is answered after that. */
+async function subscribed() {
+  if (kind !== "sharded") return;
+  const channel = `${prefix}-settled-${++settled}`;
+  await subscriber.sSubscribe(channel, () => {});
+  await subscriber.sUnsubscribe(channel);
+}
 
 for (const namespace of [io.of("/"), io.of("/chat")]) {
-  namespace.on("connection", (socket) => {
+  namespace.on("connection", async (socket) => {
     socket.data.name = socket.handshake.auth.name;
     for (const room of socket.handshake.auth.rooms ?? []) socket.join(room);
+    await subscribed();
+    socket.emit("ready");
   });
   namespace.on("wake up", (...values) => heard.push(values));
   namespace.on("sum", (first, second, answer) => answer(first + second));

@@ -19,6 +19,7 @@ for (const [index, name] of ["a", "b", "c"].entries()) {
   options.auth = { name, rooms: memberships[name] ?? [] };
   sockets[name] = watch(io(args.urls[index] + namespace, options));
   await next(sockets[name], "connect");
+  await next(sockets[name], "ready");
 }
 const { a, b, c } = sockets;
 const ids = { a: a.id, b: b.id, c: c.id };

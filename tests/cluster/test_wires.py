@@ -84,7 +84,9 @@ def test_classic_there_and_back(body: Body):
     assert message.sender == ME
 
 
-@pytest.mark.parametrize("body", [*SHARED, Hello(7), Hello(8, leaving=True), Private("node", b"\x00bytes")])
+@pytest.mark.parametrize(
+    "body", [*SHARED, Hello(7), Hello(8, leaving=True), Hello(9, hears=False), Private("node", b"\x00bytes")]
+)
 @pytest.mark.parametrize("wire", [ADAPTER, PACKED], ids=["JSON where it can be", "MessagePack"])
 def test_adapter_there_and_back(wire: AdapterWire, body: Body):
     message = wire.decode(wire.encode(Message(ME, "/chat", body)))

@@ -45,6 +45,7 @@ class _Rooms:
     async def handle_connection(self, client: Socket) -> None:
         client.data["name"] = client.handshake.auth.get("name")
         await client.join(*client.handshake.auth.get("rooms", ()))
+        client.emit("ready")
 
 
 @WebSocketGateway("/")

@@ -315,7 +315,6 @@ class Yields:
         (lambda: True, "a guard is called with (context), got <lambda>()"),
         (lambda context, other: True, "a guard is called with (context)"),
     ],
-    ids=str,
 )
 async def test_what_is_no_guard_is_a_start_up_error(guard: Any, text: str):
     with pytest.raises(ConfigurationError) as caught:

@@ -372,7 +372,7 @@ def test_a_client_with_another_parser_is_sent_away(start: Start, node: Node, our
         b"\x83\xa4type\x02\xa3nsp\xa6/notes\xa4data\x92\xa4echo" + b"\x91" * 100_000 + b"\x90",
         b"\x83\xa4type\x02\xa3nsp\xa6/notes\xa4data\x92\xa4echo" + b"\xdd\xff\xff\xff\xff",
     ],
-    ids=repr,
+    ids=lambda packet: repr(packet)[:50],
 )
 def test_what_is_no_packet_closes_the_connection_and_no_other(serve: Serve, node: Node, packet: Any):
     server = serve(NotesGateway, parser="msgpack")

@@ -146,7 +146,7 @@ class Adapter:
         """
         request, survey = new_id(), Survey()
         self._peers.ask(self._name, request, survey, Ask(request, target, arguments, timeout))
-        return Surveying(self._peers, survey, self._collect(request, survey))
+        return Surveying(self._peers, survey, self._collect_all(request, survey))
 
     def room_opened(self, room: Room) -> None:
         """The first client here joined *room*."""
@@ -167,6 +167,12 @@ class Adapter:
         except TimeoutError:
             return  # who has not answered is told by `missing`
 
+    async def _collect_all(self, request: str, survey: Survey) -> None:
+        """Return when all have answered; raises TimeoutError if the others cannot be asked."""
+        await self._collect(request, survey)
+        if survey.shortfall:
+            raise TimeoutError
+
     async def _collect(self, request: str, question: Question) -> None:
         try:
             await self._peers.expect(self._name, question)
@@ -176,7 +182,10 @@ class Adapter:
 
 
 class Surveying:
-    """The clients of other nodes are asked: `complete` ends when all have answered; call `end` in any case."""
+    """The clients of other nodes are asked; call `end` in any case.
+
+    `complete` ends when all have answered, with TimeoutError if there is nothing to wait for: the bus is gone.
+    """
 
     __slots__ = ("_peers", "_survey", "complete")
 
@@ -197,4 +206,5 @@ class Surveying:
 
     def end(self) -> None:
         """Wait no longer."""
-        self.complete.cancel()
+        if not self.complete.cancel() and not self.complete.cancelled():
+            self.complete.exception()  # whoever has not waited for it needs not know of it

@@ -178,8 +178,8 @@ def _data_of(body: Body) -> dict[str, Any]:  # noqa: PLR0911, PLR0912  # one for
             return {"requestId": request, "clientCount": count}
         case Answered(request, answer, sid):
             return {"requestId": request, "packet": answer, "sid": sid}
-        case Hello(number, leaving):
-            return {"number": number, "leaving": leaving}
+        case Hello(number, leaving, hears):
+            return {"number": number, "leaving": leaving, "hears": hears}
         case Withdrawn(request):
             return {"requestId": request}
         case Private(node, payload):

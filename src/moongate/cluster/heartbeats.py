@@ -85,13 +85,19 @@ class Heartbeats:
 
     def disconnected(self, reason: str) -> None:
         """No messages arrive."""
-        self._was_cut = self._was_cut or self.cut is None
-        self.cut = reason
+        was_connected, self.cut = self.cut is None, reason
+        if was_connected:
+            self._was_cut = True
+            # What cut this node off may have cut off the others.
+            self._outbox.hold()
+            self._await_others()
 
     def _await_others(self) -> None:
-        """The bus takes messages again: wait with them until the others hear."""
+        """Wait with messages until the others hear."""
         self._absent = set(self.members.names)
-        self._settling = True
+        self._settling = bool(self._absent)
+        if not self._settling:
+            self._outbox.release()
 
     def echo(self, number: int) -> None:
         """A heartbeat of this node came back."""
@@ -103,11 +109,12 @@ class Heartbeats:
             self.members.excuse(asyncio.get_running_loop().time())
             self._update()
 
-    def hello(self, node: str, *, leaving: bool) -> None:
-        """Another node said that it is alive, or that it leaves."""
+    def hello(self, node: str, *, leaving: bool, hears: bool) -> None:
+        """Another node said that it is alive, or that it leaves, and whether messages reach it."""
         if len(node) != len(self._uid):
             return  # whatever says so is no Moongate node
-        self._absent.discard(node)
+        if hears or leaving:
+            self._absent.discard(node)
         if self._settling and not self._absent:
             self._settling = False
             self._outbox.release()
@@ -139,7 +146,7 @@ class Heartbeats:
     def _look_back(self) -> None:
         """See what became of the last heartbeat."""
         self._late = self._echo < self._number
-        if not self._late or self.cut is not None or self._sending is None or not self._sending.done:
+        if not self._late or self.cut is not None or self._sending is None or not self._sending.taken:
             return
         self._missed += 1
         if self._missed >= _PATIENCE and not self._outbox.stuck:
@@ -152,4 +159,4 @@ class Heartbeats:
             self._sending = self._outbox.put_urgent(self._frame(), self._options.heartbeat_interval)
 
     def _frame(self, *, leaving: bool = False) -> Frame:
-        return self._bus.encode(Message(self._uid, "", Hello(self._number, leaving)))
+        return self._bus.encode(Message(self._uid, "", Hello(self._number, leaving, self.cut is None)))

@@ -145,10 +145,14 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Hello(msgspec.Struct, frozen=True):
-    """The sender is alive, or, with `leaving`, says goodbye. Told to all Moongate nodes, and heard by itself."""
+    """The sender is alive, or, with `leaving`, says goodbye. Told to all Moongate nodes, and heard by itself.
+
+    Without `hears` it can send, and messages do not reach it for the moment.
+    """
 
     number: int
     leaving: bool = False
+    hears: bool = True
 
 
 class Private(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -28,6 +29,9 @@ _STARTING = 2.0
 _FAREWELL = 2.0
 """Seconds that a stop waits until the last messages are sent."""
 
+_QUIET = 1.0
+"""Seconds between two lines in the log about what came and is no message."""
+
 
 class Node:
     """Joins the namespaces of this process with those of the other nodes of *cluster*.
@@ -50,6 +54,7 @@ class Node:
         self._receive: Callable[[str, bytes], None] | None = None
         self._lost_listener: Callable[[str], None] | None = None
         self._status: Status = "down"
+        self._quiet_until = 0.0  # in the time of time.monotonic
         self._handlers: dict[type, Callable[[Message, Any], None]] = {
             **self._service.handlers,
             **self._questions.handlers,
@@ -132,7 +137,7 @@ class Node:
 
     async def expect(self, namespace: str, question: Question) -> None:
         """Find out how many nodes answer a question, and tell it."""
-        members = len(self._heartbeats.members)
+        members = question.supposed = len(self._heartbeats.members)
         if self._heartbeats.cut is not None:
             question.expect(members)
             question.give_up()
@@ -200,7 +205,11 @@ class Node:
     def malformed(self, channel: str, error: Exception) -> None:
         """Something came that is no message."""
         self.counters.malformed += 1
-        _LOGGER.warning("what came from the cluster by %r is dropped: %s", channel, error)
+        now = time.monotonic()
+        if now >= self._quiet_until:  # whoever floods the bus must not flood the log as well
+            self._quiet_until = now + _QUIET
+            count = self.counters.malformed
+            _LOGGER.warning("what came from the cluster by %r is dropped, number %d: %s", channel, count, error)
 
     def ignored(self) -> None:
         """A message came that is of no use here."""
@@ -218,7 +227,7 @@ class Node:
         self._update()
 
     def _hello(self, message: Message, body: Hello) -> None:
-        self._heartbeats.hello(message.sender, leaving=body.leaving)
+        self._heartbeats.hello(message.sender, leaving=body.leaving, hears=body.hears)
 
     def _private(self, message: Message, body: Private) -> None:
         if body.node == self.uid and self._receive is not None:

@@ -43,6 +43,11 @@ class Sending:
         """Whether its fate is known."""
         return self._done
 
+    @property
+    def taken(self) -> bool:
+        """Whether the bus took it."""
+        return self._done and self._error is None
+
     def finish(self, error: ClusterError | None = None) -> None:
         """The bus took it, or *error* says what became of it."""
         self._done = True
@@ -77,6 +82,7 @@ class Outbox:
         self._loop: asyncio.AbstractEventLoop
         self._task: asyncio.Task[None] | None = None
         self._stuck = False  # since a batch could not be sent
+        self._trouble = ""  # why it could not
         self._held_until = 0.0  # in the loop's time
         self.recovered: Callable[[], None] | None = None  # called when the bus takes messages again
 
@@ -116,6 +122,10 @@ class Outbox:
         self._wake.set()
         return sending
 
+    def hold(self) -> None:
+        """Send only what is urgent: other nodes may be cut off as well."""
+        self._held_until = self._loop.time() + _SETTLING
+
     def release(self) -> None:
         """Send everything: the other nodes are there again."""
         self._held_until = 0.0
@@ -147,6 +157,7 @@ class Outbox:
             if batch and not await self._send(batch, self._urgent if urgent else self._waiting):
                 if ends:
                     self._waiting.append(_LAST)
+                self._drop_expired()
                 await asyncio.sleep(_PAUSE)
             elif ends:
                 return
@@ -169,8 +180,14 @@ class Outbox:
 
     def _drop_expired(self) -> None:
         now = self._loop.time()
-        while self._waiting and self._waiting[0].deadline < now:
-            self._drop(self._waiting.popleft(), _TOO_LATE)
+        waiting = tuple(self._waiting)  # in no order of their deadlines: questions have their own
+        if any(sending.deadline < now for sending in waiting):
+            self._waiting.clear()
+            for sending in waiting:
+                if sending.deadline < now:
+                    self._drop_late(sending)
+                else:
+                    self._waiting.append(sending)
 
     def _take(self, queue: deque[Sending]) -> list[Sending]:
         """Return what is to be sent next; what is too old is dropped."""
@@ -183,7 +200,7 @@ class Outbox:
             elif queue is self._urgent:
                 sending.finish(ClusterError(_TOO_LATE))
             else:
-                self._drop(sending, _TOO_LATE)
+                self._drop_late(sending)
             if sending is _LAST:
                 break
         return batch
@@ -195,6 +212,7 @@ class Outbox:
             refusals = await self._bus.send([sending.frame for sending in batch])
         except Unreachable as error:
             self._stuck = True
+            self._trouble = error.reason
             if not error.written:
                 queue.extendleft(reversed(batch))
                 return False
@@ -210,11 +228,13 @@ class Outbox:
         if self._stuck:
             self._recover()
         self._finish(batch, refusals, counts=counts)
+        if counts:
+            self._trouble = ""  # which was to be told as long as messages were held
         return True
 
     def _recover(self) -> None:
         self._stuck = False
-        self._held_until = self._loop.time() + _SETTLING
+        self.hold()
         if self.recovered is not None:
             self.recovered()
 
@@ -235,6 +255,9 @@ class Outbox:
                 self._counters.unknown += 1
             else:
                 self._counters.refused += 1
+
+    def _drop_late(self, sending: Sending) -> None:
+        self._drop(sending, f"{self._trouble}; {_TOO_LATE}" if self._trouble else _TOO_LATE)
 
     def _drop(self, sending: Sending, reason: str) -> None:
         self._counters.dropped += 1

@@ -11,6 +11,8 @@ from typing import Any
 
 import hiredis
 from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, RedisError
 
 from moongate.cluster.bus import Unreachable
@@ -53,6 +55,7 @@ class Link(asyncio.Protocol):
     async def open(cls, connect: Connect, receive: Callable[[Any], None], lost: Callable[[str], None]) -> "Link":
         """Connect and authenticate; raises Unreachable, and ConfigurationError for what no other try would mend."""
         connection = connect()
+        connection.retry = Retry(NoBackoff(), 0)  # whoever needs the link tries again, and knows best when
         try:
             async with asyncio.timeout(_TIMEOUT):
                 await connection.connect()  # type: ignore[no-untyped-call]
@@ -62,6 +65,9 @@ class Link(asyncio.Protocol):
             await connection.disconnect(nowait=True)
             reason = str(error) or f"no answer within {_TIMEOUT:g} s"
             raise Unreachable(f"Redis cannot be reached: {reason}", written=False) from error
+        except asyncio.CancelledError:
+            await connection.disconnect(nowait=True)
+            raise
         link = cls(connection, receive, lost)
         writer: asyncio.StreamWriter = connection._writer  # type: ignore[assignment]  # noqa: SLF001  # it is open
         link._transport = writer.transport  # type: ignore[assignment]  # streams are made of such
@@ -133,7 +139,10 @@ class Commands:
         self._answers: deque[_Answers] = deque()
 
     async def call(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Send *commands* and return an answer for each, which may be an error; raises Unreachable."""
+        """Send *commands* and return an answer for each, which may be an error; raises Unreachable.
+
+        Who is cancelled while waiting leaves its place in the row of answers, so that those of others stay theirs.
+        """
         link = self._link or await self._open()
         answers = _Answers(len(commands))
         self._answers.append(answers)
@@ -145,10 +154,6 @@ class Commands:
             reason = f"Redis gave no answer within {_TIMEOUT:g} s"
             link.close(reason)
             raise Unreachable(reason, written=True) from None
-        except asyncio.CancelledError:
-            # Its answers would be taken for those of the commands that follow.
-            link.close("a command was given up")
-            raise
 
     async def open(self) -> None:
         """Connect if need be; raises as `Link.open`."""

@@ -30,6 +30,9 @@ _CHUNKS = {"SUBSCRIBE": 500, "PSUBSCRIBE": 500, "SSUBSCRIBE": 1}
 _DEADLINE = 5.0
 """Seconds that Redis may take to confirm subscriptions."""
 
+_PATIENCE = 2.0
+"""Seconds that a client which joins a room waits for Redis at most."""
+
 _HOPELESS = ("NOPERM", "NOAUTH", "ERR unknown command")
 """How refusals begin that no other try would mend: this user may not, or this version of Redis cannot."""
 
@@ -83,7 +86,7 @@ class RedisListener:
         self._release_waiters()
 
     def add(self, subscriptions: Iterable[Subscription]) -> Awaitable[None]:
-        """Subscribe; the result is done when Redis has confirmed, or the connection is gone."""
+        """Subscribe; the result is done when Redis has confirmed, takes too long, or the connection is gone."""
         new = [each for each in subscriptions if each not in self._wanted]
         if not new:
             return READY
@@ -120,6 +123,7 @@ class RedisListener:
         changes, self._changes = self._changes, {}
         if self._link is None:
             return
+        asyncio.get_running_loop().call_later(_PATIENCE, self._release, [self._waiters.get(each) for each in changes])
         leaving = [each for each, wanted in changes.items() if not wanted]
         self._leaving += [each for each in leaving if each[0] == "SSUBSCRIBE"]
         self._link.write(_commands(leaving, "UN"))
@@ -178,8 +182,11 @@ class RedisListener:
 
     def _release_waiters(self) -> None:
         waiters, self._waiters = self._waiters, {}
-        for waiter in waiters.values():
-            if not waiter.done():
+        self._release(waiters.values())
+
+    def _release(self, waiters: "Iterable[asyncio.Future[None] | None]") -> None:
+        for waiter in waiters:
+            if waiter is not None and not waiter.done():
                 waiter.set_result(None)
 
     def _reply(self, reply: Any) -> None:

@@ -27,13 +27,14 @@ class Answers(list[T]):
 class Question:
     """A question that each of the other nodes answers once."""
 
-    __slots__ = ("_complete", "_expected", "answers", "dead", "responders")
+    __slots__ = ("_complete", "_expected", "answers", "dead", "responders", "supposed")
 
     def __init__(self) -> None:
         self.answers: list[Any] = []
         self.responders: set[str] = set()  # those that have an id
         self.dead: list[str] = []  # those that were there and are gone
-        self._expected: int | None = None  # how many answers there are to be, once that is known
+        self.supposed: int = 0  # how many answers there are to be as far as heartbeats tell
+        self._expected: int | None = None  # how many there are to be, once that is known
         self._complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def expect(self, count: int) -> None:
@@ -65,7 +66,8 @@ class Question:
     @property
     def shortfall(self) -> int:
         """How many answers have not come."""
-        return max(0, (self._expected or 0) - len(self.answers))
+        expected = self.supposed if self._expected is None else self._expected
+        return max(0, expected - len(self.answers))
 
     def _check(self) -> None:
         if self._is_complete() and not self._complete.done():
