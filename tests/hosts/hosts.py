@@ -17,6 +17,7 @@ __all__ = ["HOSTS", "VARIABLES", "Host", "Served", "certificate"]
 
 TARGET = "tests.hosts.application:app"
 MOUNTED = "tests.hosts.application:mounted"
+UPSTREAM = "127.0.0.1:3000"  # in the configuration of nginx that is documented
 REACH = (Path(__file__).parent / "reach.js").read_text(encoding="utf-8")
 
 # A client that is slow now and then must not be cut, so its answers have time; heartbeats come often.
@@ -129,7 +130,7 @@ def encrypted(stack: ExitStack, folder: Path) -> Served:
 def behind_nginx(stack: ExitStack, folder: Path) -> Served:
     """`moongate run` behind nginx."""
     inner = module("moongate", "run", TARGET)(stack, folder)
-    nginx = stack.enter_context(Nginx(folder, upstream=inner.url.removeprefix("http://")))
+    nginx = stack.enter_context(Nginx(folder, {UPSTREAM: inner.url.removeprefix("http://")}))
     return Served(process=inner.process, url=nginx.url)
 
 
@@ -137,7 +138,7 @@ def behind_encrypted_nginx(stack: ExitStack, folder: Path) -> Served:
     """`moongate run --uds` behind an nginx that decrypts."""
     inner = unix(stack, folder, "--forwarded-allow-ips", "*")
     path, key = certificate(folder)
-    nginx = stack.enter_context(Nginx(folder, upstream=f"unix:{inner.uds}", certificate=path, key=key))
+    nginx = stack.enter_context(Nginx(folder, {UPSTREAM: f"unix:{inner.uds}"}, certificate=path, key=key))
     return Served(process=inner.process, url=nginx.url, authority=path)
 
 

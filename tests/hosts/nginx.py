@@ -1,8 +1,9 @@
-"""An nginx with the configuration that docs/hosts.md gives."""
+"""An nginx with a configuration that the documentation gives."""
 
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,7 +12,7 @@ from tests.support.process import ROOT, ServerProcess, free_port
 
 __all__ = ["Nginx"]
 
-PAGE = ROOT / "docs/hosts.md"
+DOCS = ROOT / "docs"
 
 MAIN = """
 {user}
@@ -28,10 +29,10 @@ http {{
 """
 
 
-def documented() -> str:
-    """The configuration as the page has it."""
-    blocks = re.findall(r"```nginx\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 1, "docs/hosts.md has one nginx configuration"
+def documented(page: str) -> str:
+    """The configuration as a page has it."""
+    blocks = re.findall(r"```nginx\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 1, f"docs/{page} has one nginx configuration"
     return str(blocks[0])
 
 
@@ -43,17 +44,27 @@ def replace(text: str, pattern: str, line: str) -> str:
 
 
 class Nginx:
-    """Passes everything on to *upstream*, an address as nginx writes it."""
+    """Passes everything on as *page* says.
+
+    *servers* are addresses as nginx writes them, by those that stand in their place in the page.
+    """
 
     def __init__(
-        self, folder: Path, *, upstream: str, certificate: Path | None = None, key: Path | None = None
+        self,
+        folder: Path,
+        servers: Mapping[str, str],
+        *,
+        page: str = "hosts.md",
+        certificate: Path | None = None,
+        key: Path | None = None,
     ) -> None:
         port = free_port()
         listen = f"listen 127.0.0.1:{port};"
         if certificate:
             listen = f"listen 127.0.0.1:{port} ssl; ssl_certificate {certificate}; ssl_certificate_key {key};"
-        text = replace(documented(), r"listen 80;.*", listen)
-        text = replace(text, r"server 127\.0\.0\.1:3000;.*", f"server {upstream};")
+        text = replace(documented(page), r"listen 80;.*", listen)
+        for address, real in servers.items():
+            text = replace(text, rf"server {re.escape(address)};.*", f"server {real};")
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         main = MAIN.format(
             user="user root;" if os.geteuid() == 0 else "",
