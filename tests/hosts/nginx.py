@@ -1,32 +1,17 @@
 """An nginx with a configuration that the documentation gives."""
 
-import os
 import re
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.support.process import ROOT, ServerProcess, free_port
+from tests.support.nginx import nginx
+from tests.support.process import ROOT, free_port
 
 __all__ = ["Nginx"]
 
 DOCS = ROOT / "docs"
-
-MAIN = """
-{user}
-daemon off;
-worker_processes 1;
-error_log stderr;
-pid {folder}/nginx.pid;
-events {{}}
-http {{
-    access_log off;
-    {temporary}
-    {documented}
-}}
-"""
 
 
 def documented(page: str) -> str:
@@ -65,19 +50,7 @@ class Nginx:
         text = replace(documented(page), r"listen 80;.*", listen)
         for address, real in servers.items():
             text = replace(text, rf"server {re.escape(address)};.*", f"server {real};")
-        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        main = MAIN.format(
-            user="user root;" if os.geteuid() == 0 else "",
-            folder=folder,
-            temporary="\n    ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds),
-            documented=text,
-        )
-        configuration = folder / "nginx.conf"
-        configuration.write_text(main, encoding="utf-8")
-        # Debian has it where only root looks.
-        program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-        assert program, "nginx is missing: apt-get install nginx-light"
-        self._process = ServerProcess([program, "-c", str(configuration), "-e", "stderr"], port=port)
+        self._process = nginx(folder, f"access_log off;\n{text}", port)
         self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{port}"
 
     def __enter__(self) -> Self:
