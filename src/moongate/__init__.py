@@ -3,6 +3,8 @@
 from moongate.app import Moongate
 from moongate.cluster.emitter import AsyncEmitter, Emitter
 from moongate.cluster.health import ClusterHealth
+from moongate.cluster.local import LocalCluster
+from moongate.cluster.nats import NatsCluster
 from moongate.cluster.redis import RedisCluster
 from moongate.cluster.redis_streams import RedisStreamsCluster
 from moongate.cluster.requests import Answers
@@ -123,6 +125,7 @@ __all__ = [
     "Inject",
     "Injectable",
     "Interceptor",
+    "LocalCluster",
     "Message",
     "MessageBody",
     "MessageCodec",
@@ -137,6 +140,7 @@ __all__ = [
     "MoongateError",
     "MsgpackParser",
     "Namespace",
+    "NatsCluster",
     "NextHandler",
     "OnConnect",
     "OnMessage",

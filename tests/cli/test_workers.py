@@ -8,136 +8,25 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from moongate.app import Moongate
+from moongate import LocalCluster, Module, Moongate
 from moongate.cli import commands
 from moongate.cli.commands import moongate
-from moongate.di.module import Module
 from moongate.server import workers
 from moongate.server.options import ServeOptions
 from tests.support.node import Node
-from tests.support.process import ServerProcess, free_port
-
-APPLICATION = """
-import os
-import time
-from moongate import Injectable, Module, Moongate, Settings, SubscribeMessage, WebSocketGateway
-
-async def http(scope, receive, send):
-    if scope["type"] == "lifespan":
-        return
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
-    await send({"type": "http.response.body", "body": str(os.getpid()).encode()})
-
-@WebSocketGateway("/who")
-class Gateway:
-    @SubscribeMessage("pid")
-    async def pid(self) -> int:
-        return os.getpid()
-
-@Injectable()
-class Hooks:
-    async def on_module_init(self):
-        START
-
-    async def on_application_shutdown(self):
-        STOP
-        print("goodbye", os.getpid(), flush=True)
-
-@Module(providers=[Gateway, Hooks])
-class Root: ...
-
-app = Moongate(Root, http=http, settings=Settings(shutdown_timeout=1))
-"""
+from tests.support.process import ServerProcess
+from tests.support.workers import APPLICATION, SERVES, Workers, command, is_gone, leftovers, run_fails, write
 
 
 @Module()
 class Root: ...
-
-
-SERVES = re.compile(r"worker (\d) \(process (\d+)\) serves")
-
-
-def write(folder: Path, *, start: str = "...", stop: str = "...") -> None:
-    """Write the application; *start* and *stop* are what it does then."""
-    (folder / "served.py").write_text(APPLICATION.replace("START", start).replace("STOP", stop))
-
-
-def command(*options: str) -> list[str]:
-    return [sys.executable, "-m", "moongate", "run", "served:app", *options]
-
-
-class Workers(ServerProcess):
-    """A server with workers in a folder of its own, which is where its temporary files go as well."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        port = free_port()
-        # It leads a process group, to which a terminal would send its signals.
-        words = ["setsid", *command("--port", str(port), *options)]
-        super().__init__(words, port=port, folder=folder, variables={"TMPDIR": str(folder)})
-        self.folder = folder
-
-    @property
-    def pids(self) -> list[int]:
-        """The processes that have said that they serve, by the numbers of the workers; a later one counts."""
-        latest = {int(number): int(pid) for number, pid in SERVES.findall(self.log)}
-        return [pid for _, pid in sorted(latest.items())]
-
-    @property
-    def parent(self) -> int:
-        assert self._process
-        return self._process.pid
-
-    def wait_for_workers(self, count: int) -> list[int]:
-        """Wait until all of the first workers serve."""
-        self.wait_for_log(f"{count} workers run on")
-        assert len(self.pids) == count
-        return self.pids
-
-    def answers(self, count: int) -> Counter[int]:
-        """How many of *count* requests each process has answered."""
-        return Counter(int(self.get("/")) for _ in range(count))
-
-    def wait_for_end(self) -> int:
-        assert self._process
-        return self._process.wait(20)
-
-
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Workers]]:
-    """Starts the application, if there is none yet an ordinary one."""
-    started: list[Workers] = []
-
-    def start(*options: str) -> Workers:
-        if not (tmp_path / "served.py").exists():
-            write(tmp_path)
-        started.append(Workers(tmp_path, *options))
-        started[-1].start()
-        return started[-1]
-
-    yield start
-    for server in started:
-        server.stop()
-        for pid in server.pids:
-            assert is_gone(pid)
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
-
-
-def leftovers(folder: Path) -> list[Path]:
-    return list(folder.glob("moongate-*"))
 
 
 def test_connections_are_spread_over_all_workers(serve: Callable[..., Workers], node: Node):
@@ -341,21 +230,6 @@ def test_a_worker_that_is_told_to_stop_is_replaced(serve: Callable[..., Workers]
     assert f"worker 1 (process {pids[0]}) ended with status 0: another takes its place" in server.log
 
 
-def run_fails(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
-    environment = {**ServerProcess.environment(), "TMPDIR": str(folder)}
-    result = subprocess.run(
-        command("--workers", "2", *options),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-        cwd=folder,
-        env=environment,
-    )
-    assert not leftovers(folder)
-    return result
-
-
 def test_a_module_that_cannot_be_imported_is_said_once(tmp_path: Path):
     (tmp_path / "served.py").write_text("import package_that_is_missing")
     result = run_fails(tmp_path, "--port", "0")
@@ -473,7 +347,6 @@ def test_without_pyzmq_it_says_what_to_install(tmp_path: Path):
 
 
 def test_workers_without_a_cluster_get_one_of_their_own_machine(tmp_path: Path):
-    LocalCluster = pytest.importorskip("moongate.cluster.local").LocalCluster  # noqa: N806  # a class
     app = Moongate(Root)
     commands._join_workers(app, str(tmp_path))
     assert isinstance(app.cluster, LocalCluster)

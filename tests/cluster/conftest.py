@@ -6,6 +6,7 @@ import pytest
 from tests.cluster.party import Party
 from tests.cluster.play import Play
 from tests.cluster.trio import Trio
+from tests.support.nats import NatsServer
 from tests.support.node import Node
 from tests.support.redis import RedisServer
 
@@ -13,6 +14,12 @@ from tests.support.redis import RedisServer
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
     with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[NatsServer]:
+    with NatsServer() as server:
         yield server
 
 

@@ -1,6 +1,5 @@
 """The commands and their options."""
 
-import importlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from click.core import ParameterSource
 
 from moongate.app import Moongate
 from moongate.cli.loading import ImportString, load
+from moongate.cluster.local import LocalCluster
 from moongate.errors import ConfigurationError, MissingExtraError
 from moongate.server import reload as reloader
 from moongate.server import workers
@@ -117,8 +117,7 @@ def _join_workers(app: Moongate, folder: str) -> None:
         return
     if importlib.util.find_spec("zmq") is None:
         raise MissingExtraError("--workers", extra="workers")
-    if importlib.util.find_spec("moongate.cluster.local") is not None:
-        app.cluster = importlib.import_module("moongate.cluster.local").LocalCluster(folder)
+    app.cluster = LocalCluster(folder)
 
 
 def _check_options(context: click.Context) -> None:

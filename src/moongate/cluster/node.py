@@ -54,6 +54,7 @@ class Node:
         self._receive: Callable[[str, bytes], None] | None = None
         self._lost_listener: Callable[[str], None] | None = None
         self._status: Status = "down"
+        self._reason = ""  # why it is not up
         self._quiet_until = 0.0  # in the time of time.monotonic
         self._handlers: dict[type, Callable[[Message, Any], None]] = {
             **self._service.handlers,
@@ -74,8 +75,7 @@ class Node:
         if self._status == "up":
             _LOGGER.info("node %s has joined the cluster", self.uid)
         else:
-            reason = self._trouble()[1]
-            _LOGGER.error("node %s serves its own clients only, until the cluster is there: %s", self.uid, reason)
+            _LOGGER.error("node %s serves its own clients only, until the cluster is there: %s", self.uid, self._reason)
 
     async def stop(self) -> None:
         """Say goodbye and leave the cluster."""
@@ -93,7 +93,7 @@ class Node:
         """Return how this node fares."""
         return ClusterHealth(
             status=self._status,
-            reason=self._trouble()[1],
+            reason=self._reason,
             node=self.uid,
             nodes=self._heartbeats.members.names,
             outbox=len(self._outbox),
@@ -108,10 +108,10 @@ class Node:
         return ("degraded", "the bus takes no messages") if self._outbox.stuck else ("up", "")
 
     def _update(self) -> None:
-        status, reason = self._trouble()
-        if status == self._status:
+        before = self._status
+        self._status, self._reason = status, reason = self._trouble()
+        if status == before:
             return
-        self._status = status
         if status == "up":
             _LOGGER.info("node %s is connected to the cluster", self.uid)
         else:
