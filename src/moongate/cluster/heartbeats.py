@@ -89,7 +89,7 @@ class Heartbeats:
         if was_connected:
             self._was_cut = True
             # What cut this node off may have cut off the others.
-            self._outbox.hold()
+            self._outbox.hold(reason)
             self._await_others()
 
     def _await_others(self) -> None:

@@ -82,7 +82,7 @@ class Outbox:
         self._loop: asyncio.AbstractEventLoop
         self._task: asyncio.Task[None] | None = None
         self._stuck = False  # since a batch could not be sent
-        self._trouble = ""  # why it could not
+        self._trouble = ""  # why it could not, or why messages are held
         self._held_until = 0.0  # in the loop's time
         self.recovered: Callable[[], None] | None = None  # called when the bus takes messages again
 
@@ -122,8 +122,9 @@ class Outbox:
         self._wake.set()
         return sending
 
-    def hold(self) -> None:
-        """Send only what is urgent: other nodes may be cut off as well."""
+    def hold(self, reason: str) -> None:
+        """Send only what is urgent: other nodes may be cut off as well, for the same *reason*."""
+        self._trouble = reason
         self._held_until = self._loop.time() + _SETTLING
 
     def release(self) -> None:
@@ -234,7 +235,7 @@ class Outbox:
 
     def _recover(self) -> None:
         self._stuck = False
-        self.hold()
+        self.hold(self._trouble)
         if self.recovered is not None:
             self.recovered()
 
