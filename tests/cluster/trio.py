@@ -1,6 +1,7 @@
 """Three servers that are one cluster, each with a client: two of Python, and a third of Python or of Node."""
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from contextlib import ExitStack
 from types import TracebackType
@@ -75,6 +76,7 @@ class Trio:
         if third == "node":
             self.node = self._stack.enter_context(ClusterNode(kind, redis_url, prefix))
             self.urls.append(self.node.url)
+            self._wait_for_node()
 
     def server(self, namespace: str = "/") -> Namespace:
         """The namespace of the first application."""
@@ -88,6 +90,13 @@ class Trio:
                 return await coroutine
 
         return asyncio.run(bounded())
+
+    def _wait_for_node(self) -> None:
+        """Return when the Node server answers: it serves before its adapter has subscribed."""
+        deadline = time.monotonic() + 10
+        namespaces = [app.server(name) for app in self.apps for name in ("/", "/chat")]
+        while any(len(self.wait(each.server_side_emit_with_ack("sum", 1, 2))) < 2 for each in namespaces):
+            assert time.monotonic() < deadline, "the Node server does not answer"
 
     def emit_outside(self, *steps: tuple[str, tuple[Any, ...]]) -> None:
         """Let a program that is no server call the methods of an emitter, the last of which sends."""
