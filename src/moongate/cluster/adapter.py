@@ -102,9 +102,12 @@ class Adapter:
         self._name = name
         self.settled: Awaitable[None] = opening  # done when all arrives that was asked for, by namespace and by room
 
-    def emit(self, target: Target, arguments: Sequence[Any], *, volatile: bool) -> Awaitable[None]:
-        """Send an event; awaiting the result says whether the bus took it. Raises EncodeError."""
-        return self._peers.tell(self._name, Emit(target, arguments, volatile))
+    def emit(self, target: Target, arguments: Sequence[Any], text: bytes, *, volatile: bool) -> Awaitable[None]:
+        """Send an event; awaiting the result says whether the bus took it. Raises EncodeError.
+
+        *text* is the arguments as JSON, if they are written already and have no binary data.
+        """
+        return self._peers.tell(self._name, Emit(target, arguments, volatile, text))
 
     def join(self, target: Target, rooms: tuple[Room, ...]) -> Awaitable[None]:
         """Put clients into rooms."""

@@ -1,15 +1,17 @@
 """What carries messages between nodes, and what it expects of the node."""
 
-from collections.abc import Awaitable, Sequence
+import asyncio
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
 from moongate.cluster.messages import Message
 from moongate.errors import ClusterError, ConfigurationError
+from moongate.transport.flow import READY
 from moongate.types import Room
 
-__all__ = ["Bus", "Cluster", "Frame", "Listener", "Options", "Unreachable"]
+__all__ = ["Bus", "Cluster", "Frame", "Listener", "Options", "Unreachable", "all_done"]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +64,19 @@ class Unreachable(Exception):
         super().__init__(reason)
         self.reason = reason
         self.written = written
+
+
+def all_done(awaitables: Sequence[Awaitable[None]]) -> Awaitable[None]:
+    """Return what is done when all of *awaitables* are; nobody needs to await it, or ends them by not waiting."""
+    if not awaitables:
+        return READY
+    waits = [asyncio.shield(each) for each in awaitables]
+    return waits[0] if len(waits) == 1 else asyncio.shield(asyncio.ensure_future(_wait_for(waits)))
+
+
+async def _wait_for(awaitables: Iterable[Awaitable[None]]) -> None:
+    for each in awaitables:
+        await each
 
 
 class Listener(Protocol):

@@ -5,18 +5,14 @@ import re
 import time
 from collections.abc import Iterable
 
-import msgspec
-
 from moongate.cluster.adapter_wire import AdapterWire
 from moongate.cluster.bus import Frame, Options
 from moongate.cluster.messages import Ask, Emit, Fetch, Hello, Join, Message, Private, ServerEvent, is_answer
+from moongate.cluster.rooms import CLIENT_ID_LENGTH, channel_room
 from moongate.types import Room
 from moongate.wire.payload import PayloadEncoder
 
 __all__ = ["Channels"]
-
-_CLIENT_ID_LENGTH = 20
-"""Rooms with names as long as the ids of clients have no channel of their own: those of clients would be too many."""
 
 _PLAIN_TOKEN = re.compile(r"[a-z0-9_-]{1,80}")
 _PLAIN_PREFIX = re.compile(r"[\w-]{1,80}(\.[\w-]{1,80})*", re.ASCII)
@@ -49,11 +45,6 @@ class Channels:
         """Encode a message; raises EncodeError."""
         return Frame(self._channel(message), self.wire.encode(message))
 
-    def echoes(self, uid: str) -> tuple[bytes, bytes]:
-        """Return how messages of the node *uid* begin, so that it need not read those that it sent itself."""
-        # An envelope of `AdapterWire` has four members, of which the sender's id is the first.
-        return b'{"uid":"%b"' % uid.encode(), b"\x84" + msgspec.msgpack.encode("uid") + msgspec.msgpack.encode(uid)
-
     def node(self, uid: str) -> str:
         """Return the channel for one node alone."""
         return self._node + _token(uid)
@@ -64,7 +55,7 @@ class Channels:
 
     def room(self, namespace: str, room: Room) -> str | None:
         """Return the channel for the nodes with clients in a room, None if it has none of its own."""
-        if len(room) == _CLIENT_ID_LENGTH:
+        if len(room) == CLIENT_ID_LENGTH:
             return None
         return f"{self._room}{_token(namespace)}.{_token(room)}"
 
@@ -73,9 +64,10 @@ class Channels:
         if is_answer(body):
             return self.node(message.to)
         match body:
-            case Emit(target) if len(target.rooms) == 1:
-                (room,) = target.rooms
-                return self._settled(message.namespace, room) or self.namespace(message.namespace)
+            case Emit(target):
+                room = channel_room(message.namespace, target)
+                settled = None if room is None else self._settled(message.namespace, room)
+                return settled or self.namespace(message.namespace)
             case Join(_, rooms):
                 self._settle(message.namespace, rooms)
                 return self.namespace(message.namespace)

@@ -31,9 +31,9 @@ from moongate.cluster.messages import (
     Withdrawn,
     is_answer,
 )
-from moongate.cluster.rooms import Target
+from moongate.cluster.rooms import Target, channel_room
 from moongate.errors import EncodeError, ProtocolError
-from moongate.types import Sid
+from moongate.types import Room, Sid
 from moongate.wire.msgpack import decode_msgpack
 from moongate.wire.payload import PayloadEncoder, too_deep
 
@@ -104,6 +104,15 @@ class ClassicWire:
         escaped = "".join(f"\\{sign}" if sign in "\\*?[]" else sign for sign in f"{self._broadcasts}{namespace}#")
         return f"{escaped}*"
 
+    def broadcast_channel(self, namespace: str, room: Room | None = None) -> str:
+        """Return the channel for broadcasts to all of *namespace*, or to the members of one room."""
+        channel = f"{self._broadcasts}{namespace}#"
+        return channel if room is None else f"{channel}{room}#"
+
+    def echoes(self, uid: str) -> tuple[bytes]:
+        """Return how broadcasts of the node *uid* begin, so that it need not read those that it sent itself."""
+        return (b"\x93" + msgspec.msgpack.encode(uid),)  # three parts, of which the sender's id is the first
+
     def request_channel(self, namespace: str) -> str:
         """Return the channel for requests; who subscribes to it is one of the servers that have to answer."""
         return f"{self._requests}{namespace}#"
@@ -121,26 +130,44 @@ class ClassicWire:
             everybody, one = self.response_channels(message.namespace, message.to)
             fields = {**_response(body), "uid": message.sender}
             # Node tells these two apart by their first byte, and expects answers of clients in MessagePack.
-            data = self._pack(fields) if isinstance(body, Answered) else self._json.dump(fields, contents_of(body))
+            data = (
+                self._pack(self._encoder.builtins(fields))
+                if isinstance(body, Answered)
+                else self._json.dump(fields, contents_of(body))
+            )
             return (one if message.to else everybody), data
         fields = _request(message.namespace, body)
         if message.sender:
             fields["uid"] = message.sender
-        data = self._pack(fields) if isinstance(body, Ask) else self._json.dump(fields, contents_of(body))
+        data = (
+            self._pack(self._encoder.builtins(fields))
+            if isinstance(body, Ask)
+            else self._json.dump(fields, contents_of(body))
+        )
         return self.request_channel(message.namespace), data
 
     def _encode_broadcast(self, message: Message, body: Emit) -> tuple[str, bytes]:
-        packet = {"type": _EVENT, "data": body.arguments, "nsp": message.namespace}
-        flags = {"volatile": True} if body.volatile else {}
-        channel = f"{self._broadcasts}{message.namespace}#"
-        if len(body.target.rooms) == 1:
-            (room,) = body.target.rooms
-            channel = f"{channel}{room}#"
-        return channel, self._pack([message.sender, packet, opts_of(body.target, **flags)])
+        namespace, target = message.namespace, body.target
+        opts = opts_of(target, volatile=True) if body.volatile else opts_of(target)
+        channel = self.broadcast_channel(namespace, channel_room(namespace, target))
+        return channel, self._pack(
+            [message.sender, {"type": _EVENT, "data": self._plain(body), "nsp": namespace}, opts]
+        )
+
+    def _plain(self, body: Emit) -> Any:
+        """Return the name and the arguments of an event as what MessagePack has."""
+        if not body.text:
+            return self._encoder.builtins(body.arguments)
+        # What is written as JSON already is cheaper to read than its values are to go through once more.
+        try:
+            return msgspec.json.decode(body.text)
+        except RecursionError as error:
+            raise EncodeError(type(body.arguments), str(error)) from error
 
     def _pack(self, value: Any) -> bytes:
+        """Return *value*, which has been through `PayloadEncoder.builtins`, as MessagePack; raises EncodeError."""
         try:
-            data = msgspec.msgpack.encode(self._encoder.builtins(value))
+            data = msgspec.msgpack.encode(value)
         except (OverflowError, RecursionError) as error:
             raise EncodeError(type(value), str(error)) from error
         if len(data) > self._limit:

@@ -48,6 +48,8 @@ class Emit(msgspec.Struct, frozen=True):
     target: Target
     arguments: Sequence[Any]
     volatile: bool = False
+    text: bytes = b""
+    """The arguments as a JSON array, if somebody has written them already and there is no binary data in them."""
 
 
 class Ask(msgspec.Struct, frozen=True):

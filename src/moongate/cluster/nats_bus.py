@@ -59,7 +59,7 @@ class NatsBus:
     async def connect(self, listener: Listener) -> None:
         """Begin to connect; see `Bus.connect`."""
         self._listener = listener
-        self._echoes = self._channels.echoes(listener.uid)
+        self._echoes = self._channels.wire.echoes(listener.uid)
         self._wanted |= {self._channels.nodes, self._channels.node(listener.uid)}
         first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._start(self._run(listener, first), "moongate cluster listener")

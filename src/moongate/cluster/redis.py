@@ -26,7 +26,8 @@ class RedisCluster:
     def bus(self, encoder: PayloadEncoder) -> Bus:
         """Return a new bus; raises MissingExtraError."""
         try:
-            from moongate.cluster.redis_bus import ClassicLayout, PubSubBus, ShardedLayout
+            from moongate.cluster.redis_bus import PubSubBus
+            from moongate.cluster.redis_layouts import ClassicLayout, ShardedLayout
         except ModuleNotFoundError as error:
             raise MissingExtraError("RedisCluster", extra="redis") from error
         layout = ShardedLayout if self.sharded else ClassicLayout

@@ -1,138 +1,20 @@
 """Publish and subscribe of Redis as a bus, by two connections: one that sends, and one that listens."""
 
 from collections.abc import Awaitable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from moongate.cluster.adapter_wire import AdapterWire
 from moongate.cluster.bus import Frame, Listener, Options, Unreachable
-from moongate.cluster.classic_wire import ClassicWire
-from moongate.cluster.messages import Emit, Hello, Message, Private, is_answer
+from moongate.cluster.messages import Hello, Message, Private
+from moongate.cluster.redis_layouts import Layout
 from moongate.cluster.redis_link import is_error
-from moongate.cluster.redis_listener import Subscription
 from moongate.cluster.redis_options import RedisSource
 from moongate.cluster.redis_source import RedisServers, Subscribes
-from moongate.errors import ClusterError, ProtocolError
+from moongate.errors import ClusterError
 from moongate.types import Room
 from moongate.wire.payload import PayloadEncoder
 
-__all__ = ["ClassicLayout", "Layout", "PubSubBus", "ShardedLayout", "refusal_of"]
-
-_CLIENT_ID_LENGTH = 20
-"""Rooms with names as long as the ids of clients have no channel of their own, as in Node's adapter."""
-
-
-class Layout(Protocol):
-    """Which message goes by which channel, and how it is written."""
-
-    publish: str
-    """The command that publishes to a channel."""
-    subscribe: str
-    """The command that subscribes to a channel."""
-    count: str
-    """The subcommand of PUBSUB that counts who has subscribed."""
-
-    def encode(self, message: Message) -> Frame:
-        """Encode a message; raises EncodeError."""
-
-    def command(self, frame: Frame) -> tuple[Any, ...]:
-        """Return the command that sends a message."""
-
-    def decode(self, channel: str, data: bytes) -> Message | None:
-        """Return a message, None if it is of no use here; raises ProtocolError."""
-
-    def namespace(self, name: str, uid: str) -> tuple[Subscription, ...]:
-        """Return what the node *uid* subscribes to for a namespace."""
-
-    def room(self, name: str, room: Room) -> Subscription | None:
-        """Return what has to be subscribed to for a room, if anything."""
-
-    def requests(self, name: str) -> str:
-        """Return the channel for requests: whoever subscribes to it will answer."""
-
-
-class ClassicLayout:
-    """The channels of `createAdapter`: a broadcast reaches every node that has the namespace."""
-
-    publish = "PUBLISH"
-    subscribe = "SUBSCRIBE"
-    count = "NUMSUB"
-
-    def __init__(self, options: Options, encoder: PayloadEncoder) -> None:
-        self._wire = ClassicWire(options.prefix, encoder, options.max_message)
-
-    def encode(self, message: Message) -> Frame:
-        """Encode a message; raises EncodeError."""
-        return Frame(*self._wire.encode(message))
-
-    def command(self, frame: Frame) -> tuple[Any, ...]:
-        """Return the command that sends a message."""
-        return self.publish, frame.channel, frame.data
-
-    def decode(self, channel: str, data: bytes) -> Message | None:
-        """Return a message, None if it is of no use here; raises ProtocolError."""
-        return self._wire.decode(channel, data)
-
-    def requests(self, name: str) -> str:
-        """Return the channel for requests: whoever subscribes to it will answer."""
-        return self._wire.request_channel(name)
-
-    def namespace(self, name: str, uid: str) -> tuple[Subscription, ...]:
-        """Return what the node *uid* subscribes to for a namespace."""
-        channels = (self._wire.request_channel(name), *self._wire.response_channels(name, uid))
-        return ("PSUBSCRIBE", self._wire.broadcast_pattern(name)), *((self.subscribe, each) for each in channels)
-
-    def room(self, name: str, room: Room) -> Subscription | None:
-        """Rooms have no channels that would have to be subscribed to."""
-        del name, room
-        return None
-
-
-class ShardedLayout:
-    """The channels of `createShardedAdapter`: a message for one room reaches the nodes with clients in it."""
-
-    publish = "SPUBLISH"
-    subscribe = "SSUBSCRIBE"
-    count = "SHARDNUMSUB"
-
-    def __init__(self, options: Options, encoder: PayloadEncoder) -> None:
-        self._wire = AdapterWire(encoder, options.max_message)
-        self._prefix = options.prefix
-
-    def encode(self, message: Message) -> Frame:
-        """Encode a message; raises EncodeError."""
-        body = message.body
-        channel = self.requests(message.namespace)
-        if is_answer(body):
-            channel = f"{channel}{message.to}#"
-        elif isinstance(body, Emit) and len(body.target.rooms) == 1:
-            (room,) = body.target.rooms
-            own = self.room(message.namespace, room)
-            channel = channel if own is None else own[1]
-        return Frame(channel, self._wire.encode(message))
-
-    def command(self, frame: Frame) -> tuple[Any, ...]:
-        """Return the command that sends a message."""
-        return self.publish, frame.channel, frame.data
-
-    def decode(self, channel: str, data: bytes) -> Message | None:
-        """Return a message, None if it is of no use here; raises ProtocolError."""
-        message = self._wire.decode(data)
-        if message is not None and not channel.startswith(self.requests(message.namespace)):
-            raise ProtocolError(f"a message for the namespace of {channel!r}", repr(message.namespace[:40]))
-        return message
-
-    def namespace(self, name: str, uid: str) -> tuple[Subscription, ...]:
-        """Return what the node *uid* subscribes to for a namespace."""
-        channel = self.requests(name)
-        return (self.subscribe, channel), (self.subscribe, f"{channel}{uid}#")
-
-    def room(self, name: str, room: Room) -> Subscription | None:
-        """Return what has to be subscribed to for a room, if anything."""
-        return None if len(room) == _CLIENT_ID_LENGTH else (self.subscribe, f"{self.requests(name)}{room}#")
-
-    def requests(self, name: str) -> str:
-        """Return the channel for requests: whoever subscribes to it will answer."""
-        return f"{self._prefix}#{name}#"
+__all__ = ["PubSubBus", "refusal_of"]
 
 
 class PubSubBus:
@@ -149,10 +31,12 @@ class PubSubBus:
         self._commands = self._servers.sender()
         self._listener: Subscribes | None = None  # a program that only sends has none
         self._node_listener: Listener
+        self._echoes: tuple[bytes, ...]  # how messages begin that this node has sent itself
 
     async def connect(self, listener: Listener) -> None:
         """Begin to connect; see `Bus.connect`."""
         self._node_listener = listener
+        self._echoes = self._layout.echoes(listener.uid)
         self._listener = self._servers.listener(self._received, listener.connected, listener.disconnected)
         self._listener.add(
             ((self._layout.subscribe, self._nodes), (self._layout.subscribe, self._private(listener.uid)))
@@ -189,12 +73,12 @@ class PubSubBus:
 
     def open_room(self, namespace: str, room: Room) -> Awaitable[None] | None:
         """The first client here joined *room*."""
-        subscription = self._layout.room(namespace, room)
+        subscription = self._layout.open_room(namespace, room)
         return None if subscription is None else self._subscriptions.add((subscription,))
 
     def shut_room(self, namespace: str, room: Room) -> None:
         """The last client here left *room*."""
-        subscription = self._layout.room(namespace, room)
+        subscription = self._layout.shut_room(namespace, room)
         if subscription is not None:
             self._subscriptions.remove((subscription,))
 
@@ -223,6 +107,8 @@ class PubSubBus:
         try:
             if channel == self._nodes or channel.startswith(self._node):
                 message = self._own.decode(data)
+            elif data.startswith(self._echoes) or not self._layout.wants(channel):
+                return
             else:
                 message = self._layout.decode(channel, data)
         except Exception as error:  # noqa: BLE001  # whatever comes, what comes next has to be heard

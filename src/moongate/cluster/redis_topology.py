@@ -8,7 +8,7 @@ from typing import Any
 
 from redis.exceptions import AuthenticationError, RedisError
 
-from moongate.cluster.bus import Unreachable
+from moongate.cluster.bus import Unreachable, all_done
 from moongate.cluster.redis_link import Commands, Connect, is_error
 from moongate.cluster.redis_listener import RedisListener, Subscription
 from moongate.errors import ClusterError, ConfigurationError
@@ -157,7 +157,7 @@ class ManyListeners:
         self._up: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self._look: asyncio.Event = asyncio.Event()  # set when the servers have to be looked at anew
-        self._starting: set[asyncio.Task[None]] = set()
+        self._starting: dict[str, asyncio.Task[None]] = {}  # by server, of those that connect for the first time
 
     async def start(self) -> None:
         """Connect; returns when the first try has succeeded or failed. Raises ConfigurationError."""
@@ -173,19 +173,21 @@ class ManyListeners:
         """Let go of all connections."""
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait((self._task, *self._starting))
+            await asyncio.wait((self._task, *self._starting.values()))
         for listener in self._listeners.values():
             await listener.stop()
 
     def add(self, subscriptions: Iterable[Subscription]) -> Awaitable[None]:
         """Subscribe; the result is done when Redis has confirmed, or a connection is gone."""
-        done: Awaitable[None] = READY
+        waits: list[Awaitable[None]] = []
         for subscription in subscriptions:
             self._wanted.add(subscription)
             listener = self._listener_for(subscription)
             if listener is not None:
                 done = listener.add((subscription,))
-        return done
+                starting = self._starting.get(self._places[subscription])
+                waits.append(done if starting is None else starting)
+        return all_done([wait for wait in waits if wait is not READY])
 
     def remove(self, subscriptions: Iterable[Subscription]) -> None:
         """Subscribe no longer."""
@@ -221,13 +223,17 @@ class ManyListeners:
                 partial(self._server_down, server),
             )
             if self._task is not None:
-                self._start(listener)
+                self._starting[server] = asyncio.get_running_loop().create_task(self._start(server, listener))
         return self._listeners[server]
 
-    def _start(self, listener: RedisListener) -> None:
-        task = asyncio.get_running_loop().create_task(listener.start())
-        self._starting.add(task)
-        task.add_done_callback(self._starting.discard)
+    async def _start(self, server: str, listener: RedisListener) -> None:
+        try:
+            await listener.start()
+        except ConfigurationError as error:
+            self._listeners.pop(server, None)  # so that another one tries
+            self._server_down(server, str(error))
+        finally:
+            del self._starting[server]
 
     async def _place(self) -> None:
         """Let each server's connection have what the server has now."""

@@ -7,7 +7,10 @@ import msgspec
 
 from moongate.types import Room, Sid
 
-__all__ = ["Member", "RoomWatcher", "Rooms", "Target"]
+__all__ = ["CLIENT_ID_LENGTH", "Member", "RoomWatcher", "Rooms", "Target", "channel_room"]
+
+CLIENT_ID_LENGTH = 20
+"""Rooms with names as long as the ids of clients have no channel of their own: those of clients would be too many."""
 
 
 class Member(Protocol):
@@ -39,6 +42,17 @@ class Target(msgspec.Struct, frozen=True):
 
     rooms: frozenset[Room] = frozenset()
     excluded: frozenset[Room] = frozenset()
+
+
+def channel_room(namespace: str, target: Target) -> Room | None:
+    """Return the room by whose own channel, if it has one, all that *target* means are reached; None if there is none.
+
+    A pattern of namespaces has none: its clients, and their rooms, are in namespaces with other names.
+    """
+    if len(target.rooms) != 1 or "{" in namespace:
+        return None
+    (room,) = target.rooms
+    return room
 
 
 class Rooms(Generic[M]):
@@ -98,9 +112,8 @@ class Rooms(Generic[M]):
     def _in_rooms(self, rooms: frozenset[Room]) -> set[M]:
         if len(rooms) == 1:
             (room,) = rooms
-            members = self._rooms.get(room)
-            if members is not None and room not in self.members:
-                return members
+            if room not in self.members:
+                return self._rooms.get(room) or set()
         return set().union(*map(self._in_room, rooms))
 
     def _in_room(self, room: Room) -> set[M]:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
 from moongate.cluster.adapter_wire import AdapterWire
-from moongate.cluster.bus import Frame, Listener, Options, Unreachable
+from moongate.cluster.bus import Frame, Listener, Options, Unreachable, all_done
 from moongate.cluster.messages import Disconnect, Emit, Join, Leave, Message, is_answer
 from moongate.cluster.redis_bus import PubSubBus
 from moongate.cluster.redis_link import is_error
@@ -108,10 +108,20 @@ class StreamsLayout:
         channel = self.requests(name)
         return (self.subscribe, channel), (self.subscribe, f"{channel}{uid}#")
 
-    def room(self, name: str, room: Room) -> Subscription | None:
+    def open_room(self, name: str, room: Room) -> None:
         """Rooms have no channels: every node reads the whole log."""
-        del name, room
-        return None
+
+    def shut_room(self, name: str, room: Room) -> None:
+        """The last client here left a room."""
+
+    def wants(self, channel: str) -> bool:
+        """Whether what came by *channel* may be for clients here: all are, what is published asks something."""
+        del channel
+        return True
+
+    def echoes(self, uid: str) -> tuple[bytes, ...]:
+        """Return how what the node *uid* publishes begins."""
+        return self._packed.echoes(uid)
 
     def requests(self, name: str) -> str:
         """Return the channel for requests: whoever subscribes to it will answer."""
@@ -145,7 +155,7 @@ class StreamsBus(PubSubBus):
         if stream not in self._readers:
             sender = self._servers.sender()
             self._readers[stream] = _Reader(stream, sender, self._log_layout, self._troubles.of(stream))
-        return _both(super().open(namespace), self._readers[stream].ready)
+        return all_done([super().open(namespace), self._readers[stream].ready])
 
 
 class _Troubles:
@@ -183,16 +193,6 @@ class _Part:
         self._troubles.listener.disconnected(reason)
 
 
-async def _wait_for(*awaitables: Awaitable[Any]) -> None:
-    for each in awaitables:
-        await each
-
-
-def _both(first: Awaitable[Any], second: Awaitable[Any]) -> Awaitable[None]:
-    """Return what is done when both are; nobody needs to await it."""
-    return asyncio.shield(asyncio.ensure_future(_wait_for(first, asyncio.shield(second))))
-
-
 class _Reader:
     """Reads one log, from its end on; where it was when the connection was lost it reads on."""
 
@@ -201,6 +201,7 @@ class _Reader:
         self._commands = commands
         self._layout = layout
         self._listener = listener
+        self._echo = [b"uid", listener.uid.encode()]  # how entries begin that this node has written itself
         self._offset: bytes | None = None  # the last entry that was read
         self._failed = False
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -254,6 +255,8 @@ class _Reader:
         await asyncio.sleep(0)  # the clients get a turn
 
     def _hear(self, fields: Sequence[bytes]) -> None:
+        if fields[:2] == self._echo:
+            return
         try:
             message = self._layout.decode_entry(fields)
         except Exception as error:  # noqa: BLE001  # whatever comes, what comes next has to be heard

@@ -85,8 +85,10 @@ class Broadcast:
 
     def _emit(self, event: Event, arguments: tuple[Any, ...], message: Outgoing) -> Awaitable[None]:
         adapter = self._adapter
-        # First the others: what cannot be sent to them must be sent to nobody.
-        sending = _TURN if adapter is None else adapter.emit(self._target, (event, *arguments), volatile=self._volatile)
+        sending: Awaitable[None] = _TURN
+        if adapter is not None:  # first the others: what cannot be sent to them must be sent to nobody
+            text = self._clients.codec.text_of(message)
+            sending = adapter.emit(self._target, (event, *arguments), text, volatile=self._volatile)
         self._clients.deliver(self._target, event, arguments, message, volatile=self._volatile)
         return sending
 

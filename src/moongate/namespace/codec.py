@@ -27,6 +27,9 @@ class PacketCodec(Codec, Protocol):
     disconnect: Outgoing
     """DISCONNECT: the server has put the client out of the namespace."""
 
+    def text_of(self, event: Outgoing) -> bytes:
+        """Return the name and the arguments of an encoded event as a JSON array; empty if there is binary data."""
+
     def connected(self, sid: str | None) -> Outgoing:
         """Encode the answer to a client that may come in; None is for one that knows its id."""
 

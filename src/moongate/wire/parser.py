@@ -124,6 +124,11 @@ class ParserCodec:
         """Encode an event; raises EncodeError for arguments that cannot be sent."""
         return self._encode(SocketIoPacketType.EVENT, [event, *arguments], ack_id)
 
+    def text_of(self, event: Outgoing) -> bytes:
+        """Return nothing: what a parser has written is no JSON array of a name and arguments."""
+        del event
+        return b""
+
     def acknowledgement(self, ack_id: int, arguments: tuple[object, ...]) -> Outgoing:
         """Encode an acknowledgement; raises EncodeError for arguments that cannot be sent."""
         return self._encode(SocketIoPacketType.ACK, list(arguments), ack_id)

@@ -216,6 +216,10 @@ class SocketIoCodec:
         prefix = self._binary_event % self._checked_count(attachments) if attachments else self._event
         return Outgoing(prefix + text if ack_id is None else b"%b%d%b" % (prefix, ack_id, text), attachments)
 
+    def text_of(self, event: Outgoing) -> bytes:
+        """Return the name and the arguments of an encoded event as a JSON array; empty if there is binary data."""
+        return b"" if event.attachments or event.text is None else event.text[len(self._event) :]
+
     def acknowledgement(self, ack_id: int, arguments: tuple[object, ...]) -> Outgoing:
         """Encode an acknowledgement; raises EncodeError for arguments that cannot be sent."""
         text, attachments = self._encoder.encode_arguments(arguments)
