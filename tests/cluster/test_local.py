@@ -5,6 +5,7 @@ import shutil
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 import zmq
 
@@ -46,6 +47,11 @@ def mode(folder: Path) -> int:
 def set_mode(folder: Path, mode: int) -> None:
     folder.mkdir(exist_ok=True)
     folder.chmod(mode)
+
+
+def parcel(*messages: bytes) -> bytes:
+    """Messages as a process sends them, together."""
+    return msgspec.msgpack.encode(messages)
 
 
 async def two(party: Party, folder: Path) -> tuple[TestApp, TestApp]:
@@ -147,14 +153,14 @@ async def test_a_folder_that_is_opened_to_others_is_left(party: Party, folder: P
 async def test_poison(party: Party, folder: Path):
     one, other = await two(party, folder)
     client = await other.connect()
-    poison = [*poisons(), *(b"+" + each for each in poisons()), b"+" + b"\x80" * 1000]
+    poison = [*poisons(), *(b"+" + each for each in poisons()), b"+" + b"\x80" * 1000, parcel(*poisons())]
     address = next(name for name in names(folder) if name.startswith(health(other.app).node))
     with zmq.Context() as context, context.socket(zmq.PUSH) as stranger:
         stranger.connect(f"ipc://{folder / address}")
         for each in poison:
             stranger.send(each)
         stranger.send_multipart([b"one", b"two"])
-        stranger.send(last_message("socket.io").data)
+        stranger.send(parcel(last_message("socket.io").data))
         await client.receive("end", timeout=10)
     assert health(other.app).malformed > len(poison) / 2
     await exchange(one, other)

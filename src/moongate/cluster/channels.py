@@ -61,13 +61,13 @@ class Channels:
 
     def _channel(self, message: Message) -> str:
         body = message.body
-        if is_answer(body):
-            return self.node(message.to)
         match body:
             case Emit(target):
                 room = channel_room(message.namespace, target)
                 settled = None if room is None else self._settled(message.namespace, room)
                 return settled or self.namespace(message.namespace)
+            case _ if is_answer(body):
+                return self.node(message.to)
             case Join(_, rooms):
                 self._settle(message.namespace, rooms)
                 return self.namespace(message.namespace)

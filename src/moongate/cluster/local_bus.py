@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import logging
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from pathlib import Path
 
 import zmq
@@ -13,6 +13,7 @@ from moongate.cluster.channels import Channels
 from moongate.cluster.local_everybody import Everybody
 from moongate.cluster.local_folder import Folder
 from moongate.cluster.local_link import Inbox, Peer
+from moongate.cluster.local_parcels import Parcels, opened
 from moongate.cluster.local_peers import CONTROL, Peers
 from moongate.cluster.messages import Message
 from moongate.errors import ClusterError, ConfigurationError
@@ -88,14 +89,16 @@ class LocalBus:
         """Send *frames*; see `Bus.send`."""
         async with self._sending:
             others = self._others()
-            deadline = asyncio.get_running_loop().time() + _PATIENCE
-            results: list[ClusterError | None] = []
-            for frame in frames:
-                peers = others.listeners(frame.channel)
-                full = [peer for peer in peers if not peer.send(frame.data)]
-                results.append(await _insist(others, full, frame.data, deadline, len(peers)) if full else None)
+            batch: dict[Peer, Parcels] = {}
+            for number, frame in enumerate(frames):
+                for peer in others.listeners(frame.channel):
+                    if peer not in batch:
+                        batch[peer] = Parcels(peer)
+                    batch[peer].add(number, frame.data)
+            full = [parcels for parcels in batch.values() if not parcels.send()]
+            late = await _insist(others, full) if full else []
         await asyncio.sleep(0)  # to the clients it is a turn as any other
-        return results
+        return _refusals(len(frames), late, batch.values())
 
     def open(self, namespace: str) -> Awaitable[None]:
         """Listen to the messages of *namespace*."""
@@ -225,13 +228,24 @@ class LocalBus:
         known = self._peers.announce(changes)
         known.add_done_callback(lambda _: None if announced.done() else announced.set_result(None))
 
-    def _received(self, listener: Listener, data: bytes) -> None:
+    def _received(self, listener: Listener, data: bytes) -> int:
+        """Handle what came; return how many messages it was."""
         try:
             if data.startswith(CONTROL):
                 self._peers.control(data)
-                return
-            message = self._decode(data)
+                return 1
+            messages = opened(data)
         except Exception as error:  # noqa: BLE001  # whatever comes, what comes next has to be heard
+            listener.malformed(self._address, error)
+            return 1
+        for each in messages:
+            self._hear(listener, each)
+        return len(messages)
+
+    def _hear(self, listener: Listener, data: bytes) -> None:
+        try:
+            message = self._decode(data)
+        except Exception as error:  # noqa: BLE001  # as above
             listener.malformed(self._address, error)
             return
         if message is None:
@@ -241,36 +255,42 @@ class LocalBus:
             listener.heard(message)
 
 
-async def _insist(
-    others: Peers | Everybody, full: list[Peer], data: bytes, deadline: float, count: int
-) -> ClusterError | None:
-    """Send *data* to those of *count* processes that had no room for it; return an error if some have none for long."""
-    reached = count - len(full)
+async def _insist(others: Peers | Everybody, full: Sequence[Parcels]) -> list[Parcels]:
+    """Send what processes had no room for; return what some have no room for even after a while."""
     loop = asyncio.get_running_loop()
-    waiting = full if all(peer.stalled for peer in full) else _living(others, full)
-    while not all(peer.stalled for peer in waiting):
+    deadline = loop.time() + _PATIENCE
+    waiting = full if all(each.peer.stalled for each in full) else _living(others, full)
+    while not all(each.peer.stalled for each in waiting):
         if loop.time() > deadline:
             waiting = _living(others, waiting)
             break
         await asyncio.sleep(_PAUSE)
-        there = [peer for peer in waiting if not peer.closed]
-        waiting = [peer for peer in there if not peer.send(data)]
-        reached += len(there) - len(waiting)
-    return _refusal(waiting, reached) if waiting else None
+        waiting = [each for each in waiting if not each.peer.closed and not each.send()]
+    for each in waiting:
+        if not each.peer.stalled:
+            each.peer.stalled = True
+            _LOGGER.warning("%s reads too slowly, and misses messages", each.peer.address)
+    return list(waiting)
 
 
-def _living(others: Peers | Everybody, peers: Sequence[Peer]) -> list[Peer]:
-    """Return those of *peers* whose processes are still there."""
-    for peer in peers:
-        others.forget_if_dead(peer)
-    return [peer for peer in peers if not peer.closed]
+def _living(others: Peers | Everybody, full: Sequence[Parcels]) -> list[Parcels]:
+    """Return what is for processes that are still there."""
+    for each in full:
+        others.forget_if_dead(each.peer)
+    return [each for each in full if not each.peer.closed]
 
 
-def _refusal(stalled: Collection[Peer], reached: int) -> ClusterError:
-    for peer in stalled:
-        if not peer.stalled:
-            peer.stalled = True
-            _LOGGER.warning("%s reads too slowly, and misses messages", peer.address)
-    names = ", ".join(peer.address for peer in stalled)
-    # sent=None: others have got it.
-    return ClusterError(f"{names} had no room for the message", sent=None if reached else False)
+def _refusals(count: int, late: Sequence[Parcels], batch: Iterable[Parcels]) -> list[ClusterError | None]:
+    """Return what is to be said of each of *count* messages, *batch*, of which *late* has what was not sent to all."""
+    refusals: list[ClusterError | None] = [None] * count
+    if not late:
+        return refusals
+    reached = {number for each in batch for number in each.sent}
+    missed: dict[int, list[str]] = {}
+    for each in late:
+        for number in each.unsent:
+            missed.setdefault(number, []).append(each.peer.address)
+    for number, addresses in missed.items():
+        reason = f"{', '.join(addresses)} had no room for the message"
+        refusals[number] = ClusterError(reason, sent=None if number in reached else False)
+    return refusals

@@ -11,19 +11,19 @@ __all__ = ["Context", "Inbox", "Peer"]
 Context: TypeAlias = "zmq.Context[zmq.Socket[bytes]]"
 
 _QUEUE = 1000
-"""Messages that wait for a process at most at either end, besides what the system's own buffers hold."""
+"""Messages of ZeroMQ that wait for a process at most at either end, besides what the system's own buffers hold."""
 
 _LINGER = 1000
 """Milliseconds for which what was sent before a socket was closed may still leave."""
 
 _TURN = 64
-"""How many messages are handled before the clients get a turn."""
+"""After how many messages the clients get a turn."""
 
 
 class Inbox:
-    """A socket that *receive* gets each message from."""
+    """A socket from which *receive* gets what comes, and returns how many messages that was."""
 
-    def __init__(self, context: Context, endpoint: str, receive: Callable[[bytes], None]) -> None:
+    def __init__(self, context: Context, endpoint: str, receive: Callable[[bytes], int]) -> None:
         self._receive = receive
         self._socket = context.socket(zmq.PULL)
         self._socket.linger = 0
@@ -54,11 +54,12 @@ class Inbox:
         if self._waiting:
             return
         socket, receive = self._socket, self._receive
+        handled = 0
         try:
-            for _ in range(_TURN):
+            while handled < _TURN:
                 if socket.closed:
                     return
-                receive(socket.recv(zmq.NOBLOCK))
+                handled += receive(socket.recv(zmq.NOBLOCK))
         except zmq.Again:
             return
         self._waiting = True
