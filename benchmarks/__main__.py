@@ -5,15 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
-import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import uvloop
 
@@ -21,11 +17,10 @@ from benchmarks.measures import MEASURES, Plan, groups
 from benchmarks.peers import ENHANCED, PEERS, Peer
 from benchmarks.plot import draw
 from benchmarks.processes import serving
+from benchmarks.report import describe_machine, say, write_files
 from benchmarks.results import Results
 from benchmarks.table import write_table
 
-RESULTS = Path(__file__).resolve().parent / "results"
-FILES = ("table.md", "plot.svg", "readings.json")
 QUICK = Plan(seconds=1.0, warm_up=1.0, connections=300)
 
 
@@ -51,7 +46,9 @@ def main() -> int:
     text = f"{describe_machine()}\n\n{write_table(results)}"
     print(text)
     if not options.no_files:
-        write_files(results, text, "enhancers-" if options.enhancers else "")
+        prefix = "enhancers-" if options.enhancers else ""
+        readings = json.dumps(results.as_json(), indent=2) + "\n"
+        write_files({f"{prefix}table.md": text, f"{prefix}plot.svg": draw(results), f"{prefix}readings.json": readings})
     return 1 if failures else 0
 
 
@@ -107,35 +104,10 @@ def read(peer: Peer, plan: Plan, keys: Sequence[str], cores: Sequence[int]) -> d
     return readings
 
 
-def write_files(results: Results, text: str, prefix: str) -> None:
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{prefix}table.md").write_text(text)
-    (RESULTS / f"{prefix}plot.svg").write_text(draw(results))
-    (RESULTS / f"{prefix}readings.json").write_text(json.dumps(results.as_json(), indent=2) + "\n")
-    say(f"Written to {os.path.relpath(RESULTS)}: {', '.join(prefix + name for name in FILES)}")
-
-
 def raise_file_limit() -> None:
     """The usual soft limit of 1024 files is too low for the idle connections; the servers inherit it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def describe_machine() -> str:
-    processor = platform.machine()
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            processor = line.partition(":")[2].strip()
-            break
-    node = "none"
-    if shutil.which("node"):
-        node = subprocess.check_output(["node", "--version"], text=True).strip().lstrip("v")
-    versions = f"Python {platform.python_version()}, Node {node}"
-    return f"{processor}, {os.cpu_count()} cores; {versions}; {time.strftime('%Y-%m-%d')}"
-
-
-def say(*lines: str) -> None:
-    print(*lines, sep="\n", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ class Client(picows.WSListener):
     """One connection.
 
     Every reply that equals `awaited` is counted in `count`. While `next_frame` is set, each reply is
-    owed the next message; what is owed to the replies of one read leaves in one write, as a busy client sends it.
+    owed the next message; what is owed to the replies of one read leaves in one write, as a busy client sends it, by
+    the connection of `publisher`: its own, unless it is told another one.
     """
 
     def __init__(self, protocol: Protocol) -> None:
@@ -33,6 +34,7 @@ class Client(picows.WSListener):
         self.next_frame = b""
         self.count = 0
         self.owed = 0
+        self.publisher: Client = self
         self.sent_at: deque[float] | None = None
         self.latencies: list[float] = []
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -45,7 +47,7 @@ class Client(picows.WSListener):
         if not self._handshake:
             self.ready.set_result(None)
 
-    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+    def on_ws_frame(self, _transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         data: bytes = frame.get_payload_as_bytes()
         if data == self.awaited:
             self.count += 1
@@ -55,7 +57,7 @@ class Client(picows.WSListener):
         elif frame.msg_type == picows.WSMsgType.TEXT:
             self._on_other(data)
         if frame.last_in_buffer and self.owed and self.next_frame:
-            transport.underlying_transport.write(self.next_frame * self.owed)
+            self.publisher.write(self.next_frame * self.owed)
             self.owed = 0
 
     def on_ws_disconnected(self, _transport: picows.WSTransport) -> None:

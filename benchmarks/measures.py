@@ -13,7 +13,19 @@ from benchmarks.client import Client, WrongReplyError, connect_many, frame
 from benchmarks.processes import ServerProcess
 from benchmarks.protocols import Protocol
 
-__all__ = ["MEASURES", "Measure", "Plan", "groups"]
+__all__ = [
+    "CONNECTIONS",
+    "ECHO",
+    "MEASURES",
+    "REPLY_TIMEOUT",
+    "SETTLE",
+    "Measure",
+    "Plan",
+    "drain",
+    "echo",
+    "groups",
+    "run",
+]
 
 CONNECTIONS = 50
 IN_FLIGHT = 8
@@ -35,7 +47,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One column of the table. Less is better in all of them."""
+    """One column of the table. Less is better, unless it is a rate."""
 
     key: str
     title: str
@@ -119,7 +131,7 @@ async def fan_out(
 async def cpu_per_reply(
     server: ServerProcess, clients: Sequence[Client], plan: Plan, column: Measure
 ) -> dict[str, float]:
-    """The cost, and how busy the server was: its share of a core, by the same key with `-busy`."""
+    """The cost; by the same key with `-busy` the server's share of a core, with `-rate` the replies in a second."""
     await run(clients, plan.warm_up)
     started = time.perf_counter()
     replies_before = sum(client.count for client in clients)
@@ -130,7 +142,11 @@ async def cpu_per_reply(
     number = sum(client.count for client in clients) - replies_before
     if not number:
         raise WrongReplyError(f"No reply came in {plan.seconds:g} s")
-    return {column.key: cpu / number * 1e6, f"{column.key}-busy": cpu / passed}
+    return {
+        column.key: cpu / number * 1e6,
+        f"{column.key}-busy": cpu / passed,
+        f"{column.key}-rate": number / passed,
+    }
 
 
 async def latency(clients: Sequence[Client], protocol: Protocol, plan: Plan) -> dict[str, float]:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +32,18 @@ class ServerProcess:
     port: int
 
     def cpu_seconds(self) -> float:
-        """What all its threads have run so far, to the nanosecond; a tick of /proc/PID/stat is 10 ms."""
+        """What all its threads, and those of its workers, have run so far, to the nanosecond.
+
+        A tick of /proc/PID/stat would be 10 ms.
+        """
         tasks = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
-        return sum(int(task.read_text().split(maxsplit=1)[0]) for task in tasks) / 1e9
+        own = sum(int(task.read_text().split(maxsplit=1)[0]) for task in tasks) / 1e9
+        return own + sum(worker.cpu_seconds() for worker in self.workers())
+
+    def workers(self) -> list[ServerProcess]:
+        """The processes that it has started."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return [ServerProcess(int(pid), self.port) for pid in children]
 
     def memory_kib(self) -> int:
         for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines():
@@ -44,11 +53,16 @@ class ServerProcess:
 
 
 @contextmanager
-def serving(command: Sequence[str], core: int) -> Iterator[ServerProcess]:
-    """Runs `command`, in which `{port}` is replaced by a free port, on one core, until the block ends."""
+def serving(
+    command: Sequence[str], core: int | None = None, variables: Mapping[str, str] | None = None
+) -> Iterator[ServerProcess]:
+    """Runs `command`, in which `{port}` is replaced by a free port, until the block ends; on one core, if it is named.
+
+    It gets `variables` besides the environment of this process.
+    """
     port = free_port()
     arguments = [argument.replace("{port}", str(port)) for argument in command]
-    environment = os.environ | {
+    environment = {**os.environ, **(variables or {})} | {
         "NODE_ENV": "production",
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
     }
@@ -65,8 +79,8 @@ def serving(command: Sequence[str], core: int) -> Iterator[ServerProcess]:
             stop(process)
 
 
-def pin(arguments: Sequence[str], core: int) -> list[str]:
-    """The command on one core; as it is where there is only one, or no taskset."""
+def pin(arguments: Sequence[str], core: int | None) -> list[str]:
+    """The command on one core; as it is where none is named, there is only one, or no taskset."""
     if shutil.which("taskset") is None or core not in os.sched_getaffinity(0):
         return list(arguments)
     return ["taskset", "--cpu-list", str(core), *arguments]

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.measures import Measure
-from benchmarks.peers import Peer
-from benchmarks.results import Results
+from benchmarks.results import Results, Row
 
 __all__ = ["write_table"]
 
 
 def write_table(results: Results) -> str:
-    """A row for each server; in each cell the median, the spread of the rounds, and the ratio to the first server."""
+    """In each cell the median, the spread of the rounds, and the ratio to the first row."""
     rows = [
         ["", *(measure.title for measure in results.measures)],
         ["", *(measure.unit for measure in results.measures)],
-        *([peer.title, *(cell(results, peer, measure) for measure in results.measures)] for peer in results.peers),
+        *([row.title, *(cell(results, row, measure) for measure in results.measures)] for row in results.rows),
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [write_row(row, widths) for row in rows]
@@ -24,15 +23,15 @@ def write_table(results: Results) -> str:
     return "\n".join(lines) + "\n"
 
 
-def cell(results: Results, peer: Peer, measure: Measure) -> str:
-    summary = results.summary(peer, measure)
+def cell(results: Results, row: Row, measure: Measure) -> str:
+    summary = results.summary(row, measure)
     if summary is None:
         return "-"
     parts = [number(summary.median)]
     if summary.spread:
         parts.append(f"±{summary.spread:.0%}")
-    ratio = results.ratio(peer, measure)
-    if ratio is not None and peer is not results.peers[0]:
+    ratio = results.ratio(row, measure)
+    if ratio is not None and row is not results.rows[0]:
         parts.append(f"({ratio:.1f}x)")
     return " ".join(parts)
 

@@ -1,0 +1,1 @@
+"""What many nodes cost: messages between them, growth, workers."""
