@@ -82,7 +82,7 @@ class MemoryBus:
     def shut_room(self, namespace: str, room: Room) -> None:
         self.rooms.remove(room)
 
-    async def count(self, namespace: str) -> int:
+    async def count(self, namespace: str, gone: Sequence[str] = ()) -> int:
         raise AssertionError("nobody asks")
 
     def reconnect(self) -> None:

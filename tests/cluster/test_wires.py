@@ -183,7 +183,7 @@ POISON = {
     "a reserved name": packed("x", {"type": 2, "data": ["disconnect"]}, OPTS),
     "another packet": packed("x", {"type": 1, "data": ["e"]}, OPTS),
     "data that is no list": packed("x", {"type": 2, "data": {"a": 1}}, OPTS),
-    "rooms that are none": packed("x", {"type": 2, "data": ["e"]}, {"rooms": [1]}),
+    "rooms that are none": packed("x", {"type": 2, "data": ["e"]}, {"rooms": [None]}),
     "a sender that is none": packed(1, {"type": 2, "data": ["e"]}, OPTS),
     "another namespace": packed("x", {"type": 2, "data": ["e"], "nsp": "/admin"}, OPTS),
     "a pickle": b"\x80\x04\x95\x1f\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x8c\x06system\x93\x94\x8c\x04true\x85R.",

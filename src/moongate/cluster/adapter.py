@@ -155,7 +155,7 @@ class Adapter:
         """The first client here joined *room*."""
         opening = self._peers.room_opened(self._name, room)
         if opening is not None:
-            self.settled = opening  # the bus confirms in order, so this one says as much for those before
+            self.settled = opening  # which says as much for what was asked for before
 
     def room_emptied(self, room: Room) -> None:
         """The last client here left *room*."""

@@ -31,12 +31,12 @@ from moongate.cluster.messages import (
 )
 from moongate.cluster.rooms import Target
 from moongate.errors import EncodeError, ProtocolError
-from moongate.types import Sid
+from moongate.types import Room, Sid
 from moongate.wire.msgpack import decode_msgpack
 from moongate.wire.payload import PayloadEncoder, too_deep
 from moongate.wire.socketio import check_event_name
 
-__all__ = ["AdapterWire", "Flags", "Opts", "contents_of", "event_of", "opts_of", "target_of"]
+__all__ = ["AdapterWire", "Flags", "Opts", "RoomName", "contents_of", "event_of", "opts_of", "rooms_of", "target_of"]
 
 _MAX_DEPTH = 80
 """How deep a message may nest: what clients may send, and what is around it here."""
@@ -57,11 +57,15 @@ class Flags(msgspec.Struct, frozen=True):
     timeout: float | None = None
 
 
+RoomName: TypeAlias = str | int | float
+"""Node allows rooms to be named by numbers."""
+
+
 class Opts(msgspec.Struct, frozen=True, rename={"excluded": "except"}):
     """Who is meant."""
 
-    rooms: list[str] = []
-    excluded: list[str] = []
+    rooms: list[RoomName] = []
+    excluded: list[RoomName] = []
     flags: Flags = Flags()
 
 
@@ -92,7 +96,7 @@ class _Broadcast(msgspec.Struct, frozen=True, rename="camel"):
 
 class _Steering(msgspec.Struct, frozen=True):
     opts: Opts
-    rooms: list[str] = []
+    rooms: list[RoomName] = []
     close: bool = False
 
 
@@ -103,7 +107,7 @@ class _Fetch(msgspec.Struct, frozen=True, rename="camel"):
 
 class _Client(msgspec.Struct, frozen=True):
     id: Sid
-    rooms: list[str]
+    rooms: list[RoomName]
     handshake: dict[str, Any] = {}
     data: Any = None
 
@@ -136,7 +140,12 @@ class _Private(msgspec.Struct, frozen=True):
 
 def target_of(opts: Opts) -> Target:
     """Return who is meant."""
-    return Target(frozenset(opts.rooms), frozenset(opts.excluded))
+    return Target(frozenset(rooms_of(opts.rooms)), frozenset(rooms_of(opts.excluded)))
+
+
+def rooms_of(names: list[RoomName]) -> tuple[Room, ...]:
+    """Return the names of rooms as text."""
+    return tuple([name if type(name) is str else str(name) for name in names])
 
 
 def opts_of(target: Target, **flags: Any) -> dict[str, Any]:
@@ -213,15 +222,15 @@ def _broadcast(data: _Broadcast) -> Body:
 
 
 def _fetched(data: _Fetched) -> Body:
-    clients = (RemoteClient(each.id, tuple(each.rooms), each.data, each.handshake) for each in data.sockets)
+    clients = (RemoteClient(each.id, rooms_of(each.rooms), each.data, each.handshake) for each in data.sockets)
     return Fetched(data.request_id, tuple(clients))
 
 
 _READERS: dict[int, tuple[Any, Callable[[Any], Body]]] = {
     2: (Hello, lambda data: data),
     3: (_Broadcast, _broadcast),
-    4: (_Steering, lambda data: Join(target_of(data.opts), tuple(data.rooms))),
-    5: (_Steering, lambda data: Leave(target_of(data.opts), tuple(data.rooms))),
+    4: (_Steering, lambda data: Join(target_of(data.opts), rooms_of(data.rooms))),
+    5: (_Steering, lambda data: Leave(target_of(data.opts), rooms_of(data.rooms))),
     6: (_Steering, lambda data: Disconnect(target_of(data.opts), data.close)),
     7: (_Fetch, lambda data: Fetch(data.request_id, target_of(data.opts))),
     8: (_Fetched, _fetched),

@@ -1,7 +1,7 @@
 """What carries messages between nodes, and what it expects of the node."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Generator, Iterable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -11,7 +11,7 @@ from moongate.errors import ClusterError, ConfigurationError
 from moongate.transport.flow import READY
 from moongate.types import Room
 
-__all__ = ["Bus", "Cluster", "Frame", "Listener", "Options", "Unreachable", "all_done"]
+__all__ = ["Bus", "Cluster", "Confirmation", "Frame", "Listener", "Options", "Unreachable", "all_done"]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +27,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """After how long a silence a node counts as dead."""
     outbox_size: int = 10_000
     """How many messages wait at most while the bus cannot take them; more are refused."""
+    outbox_bytes: int = 67_108_864
+    """How many bytes these messages have at most, together; more are refused."""
     outbox_timeout: float = 10.0
     """How long a message waits at most; it is dropped then, for what is old may do harm."""
     max_message: int = 8_388_608
@@ -66,12 +68,31 @@ class Unreachable(Exception):
         self.written = written
 
 
-def all_done(awaitables: Sequence[Awaitable[None]]) -> Awaitable[None]:
-    """Return what is done when all of *awaitables* are; nobody needs to await it, or ends them by not waiting."""
-    if not awaitables:
-        return READY
-    waits = [asyncio.shield(each) for each in awaitables]
-    return waits[0] if len(waits) == 1 else asyncio.shield(asyncio.ensure_future(_wait_for(waits)))
+class Confirmation:
+    """What several may await, now or later. Who stops waiting ends it for nobody else; nobody needs to wait."""
+
+    __slots__ = ("_future",)
+
+    def __init__(self, future: "asyncio.Future[None]") -> None:
+        self._future = future
+
+    @property
+    def done(self) -> bool:
+        """Whether nobody needs to wait any longer."""
+        return self._future.done()
+
+    def __await__(self) -> Generator[Any, None, None]:
+        """Wait until it is there."""
+        if not self._future.done():
+            yield from asyncio.shield(self._future).__await__()
+
+
+def all_done(awaitables: Iterable[Awaitable[None]]) -> Awaitable[None]:
+    """Return what is done when all of *awaitables* are, each of them a `Confirmation` or `READY`."""
+    waits = [each for each in awaitables if each is not READY]
+    if len(waits) > 1:
+        return Confirmation(asyncio.ensure_future(_wait_for(waits)))
+    return waits[0] if waits else READY
 
 
 async def _wait_for(awaitables: Iterable[Awaitable[None]]) -> None:
@@ -129,7 +150,10 @@ class Bus(Protocol):
         """
 
     def open(self, namespace: str) -> Awaitable[None]:
-        """Listen to the messages of *namespace*; the awaitable is done when they arrive, or the bus is gone."""
+        """Listen to the messages of *namespace*.
+
+        The awaitable is done when they arrive, and all that was asked for before, or the bus is gone.
+        """
 
     def shut(self, namespace: str) -> None:
         """Listen to *namespace* no longer."""
@@ -140,10 +164,10 @@ class Bus(Protocol):
     def shut_room(self, namespace: str, room: Room) -> None:
         """The last client here left *room*."""
 
-    async def count(self, namespace: str) -> int:
+    async def count(self, namespace: str, gone: Sequence[str] = ()) -> int:
         """Return how many servers, this one included, listen to *namespace*; raises Unreachable.
 
-        Only asked if `counts_servers`.
+        The nodes *gone* do not count, though they may be connected: they hang. Only asked if `counts_servers`.
         """
 
     def reconnect(self) -> None:

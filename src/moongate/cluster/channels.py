@@ -2,13 +2,12 @@
 
 import hashlib
 import re
-import time
-from collections.abc import Iterable
 
 from moongate.cluster.adapter_wire import AdapterWire
 from moongate.cluster.bus import Frame, Options
 from moongate.cluster.messages import Ask, Emit, Fetch, Hello, Join, Message, Private, ServerEvent, is_answer
-from moongate.cluster.rooms import CLIENT_ID_LENGTH, channel_room
+from moongate.cluster.rooms import CLIENT_ID_LENGTH, Target, channel_room
+from moongate.cluster.settling import Settling
 from moongate.types import Room
 from moongate.wire.payload import PayloadEncoder
 
@@ -16,10 +15,6 @@ __all__ = ["Channels"]
 
 _PLAIN_TOKEN = re.compile(r"[a-z0-9_-]{1,80}")
 _PLAIN_PREFIX = re.compile(r"[\w-]{1,80}(\.[\w-]{1,80})*", re.ASCII)
-
-_SETTLING = 2.0
-"""Seconds for which messages for a room go by its namespace, after clients of other nodes were put into it: these nodes
-have to begin to listen to the room's channel."""
 
 _LONGEST = 100
 """Longer names, in bytes, are told apart by their hash."""
@@ -39,7 +34,7 @@ class Channels:
         self._node = f"{prefix}.node."
         self._namespace = f"{prefix}.of."
         self._room = f"{prefix}.in."
-        self._settling: dict[str, float] = {}  # channels of rooms, by until when nobody can count on them
+        self._settling = Settling()
 
     def encode(self, message: Message) -> Frame:
         """Encode a message; raises EncodeError."""
@@ -63,13 +58,12 @@ class Channels:
         body = message.body
         match body:
             case Emit(target):
-                room = channel_room(message.namespace, target)
-                settled = None if room is None else self._settled(message.namespace, room)
-                return settled or self.namespace(message.namespace)
+                return self._emit_channel(message.namespace, target)
             case _ if is_answer(body):
                 return self.node(message.to)
             case Join(_, rooms):
-                self._settle(message.namespace, rooms)
+                channels = (self.room(message.namespace, room) for room in rooms)
+                self._settling.add(channel for channel in channels if channel is not None)
                 return self.namespace(message.namespace)
             case Private(node):
                 return self.node(node)
@@ -78,20 +72,10 @@ class Channels:
             case _:
                 return self.namespace(message.namespace)
 
-    def _settled(self, namespace: str, room: Room) -> str | None:
-        """Return the channel of a room, None if it has none, or nobody can count on it yet."""
-        channel = self.room(namespace, room)
-        if self._settling and channel is not None and self._settling.get(channel, 0) > time.monotonic():
-            return None
-        return channel
-
-    def _settle(self, namespace: str, rooms: Iterable[Room]) -> None:
-        now = time.monotonic()
-        self._settling = {channel: end for channel, end in self._settling.items() if end > now}
-        for room in rooms:
-            channel = self.room(namespace, room)
-            if channel is not None:
-                self._settling[channel] = now + _SETTLING
+    def _emit_channel(self, namespace: str, target: Target) -> str:
+        room = channel_room(namespace, target)
+        channel = None if room is None else self.room(namespace, room)
+        return self.namespace(namespace) if channel is None or channel in self._settling else channel
 
 
 def _token(name: str) -> str:

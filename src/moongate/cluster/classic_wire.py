@@ -10,7 +10,16 @@ from typing import Any
 
 import msgspec
 
-from moongate.cluster.adapter_wire import AdapterWire, Opts, contents_of, event_of, opts_of, target_of
+from moongate.cluster.adapter_wire import (
+    AdapterWire,
+    Opts,
+    RoomName,
+    contents_of,
+    event_of,
+    opts_of,
+    rooms_of,
+    target_of,
+)
 from moongate.cluster.messages import (
     Answer,
     Answered,
@@ -56,8 +65,8 @@ class _Request(msgspec.Struct, frozen=True, rename={"request_id": "requestId"}):
     type: int
     uid: str = ""
     request_id: str = ""
-    opts: Opts = Opts()
-    rooms: list[str] = []
+    opts: Opts | None = None
+    rooms: list[RoomName] = []
     close: bool = False
     data: Any = None
     packet: _Packet | None = None
@@ -65,7 +74,7 @@ class _Request(msgspec.Struct, frozen=True, rename={"request_id": "requestId"}):
 
 class _Client(msgspec.Struct, frozen=True):
     id: Sid
-    rooms: list[str]
+    rooms: list[RoomName]
     handshake: dict[str, Any] = {}
     data: Any = None
 
@@ -76,7 +85,7 @@ class _Response(msgspec.Struct, frozen=True, rename={"request_id": "requestId", 
     uid: str = ""
     sid: str = ""
     sockets: list[Any] | None = None
-    rooms: list[str] | None = None
+    rooms: list[RoomName] | None = None
     data: Any = None
     packet: Any = None
     client_count: float = 0
@@ -161,14 +170,14 @@ class ClassicWire:
         # What is written as JSON already is cheaper to read than its values are to go through once more.
         try:
             return msgspec.json.decode(body.text)
-        except RecursionError as error:
+        except (RecursionError, msgspec.MsgspecError) as error:
             raise EncodeError(type(body.arguments), str(error)) from error
 
     def _pack(self, value: Any) -> bytes:
         """Return *value*, which has been through `PayloadEncoder.builtins`, as MessagePack; raises EncodeError."""
         try:
             data = msgspec.msgpack.encode(value)
-        except (OverflowError, RecursionError) as error:
+        except (OverflowError, RecursionError, UnicodeEncodeError) as error:
             raise EncodeError(type(value), str(error)) from error
         if len(data) > self._limit:
             raise EncodeError(type(value), f"it makes a message of {len(data)} bytes; max_message is {self._limit}")
@@ -234,25 +243,32 @@ def _plain_opts(target: Target) -> dict[str, Any]:
     return {"rooms": list(target.rooms), "except": list(target.excluded)}
 
 
-def _request_body(request: _Request) -> Body | None:  # noqa: PLR0911  # one for each kind of request
+def _request_body(request: _Request) -> Body | None:
     match request.type:
         case 0:
-            return ListNames(request.request_id, tuple(request.rooms))
+            return ListNames(request.request_id, rooms_of(request.rooms))
         case 1:
             return ListNames(request.request_id, None)
-        case 2:
-            return Join(target_of(request.opts), tuple(request.rooms))
-        case 3:
-            return Leave(target_of(request.opts), tuple(request.rooms))
-        case 4:
-            return Disconnect(target_of(request.opts), request.close)
-        case 5:
-            return Fetch(request.request_id, target_of(request.opts))
         case 6:
             return ServerEvent(event_of(msgspec.convert(request.data, list[Any])), request.request_id or None)
+        case _:
+            # What has no `opts` comes from servers older than these: it is for one client, who is named elsewhere.
+            return None if request.opts is None else _request_about(target_of(request.opts), request, request.opts)
+
+
+def _request_about(target: Target, request: _Request, opts: Opts) -> Body | None:
+    match request.type:
+        case 2:
+            return Join(target, rooms_of(request.rooms))
+        case 3:
+            return Leave(target, rooms_of(request.rooms))
+        case 4:
+            return Disconnect(target, request.close)
+        case 5:
+            return Fetch(request.request_id, target)
         case 7 if request.packet is not None:
-            timeout = (request.opts.flags.timeout or 0) / 1000
-            return Ask(request.request_id, target_of(request.opts), event_of(request.packet.data), timeout)
+            timeout = (opts.flags.timeout or 0) / 1000
+            return Ask(request.request_id, target, event_of(request.packet.data), timeout)
         case _:
             return None
 
@@ -289,5 +305,5 @@ def _response_body(response: _Response) -> Body | None:
         return None  # ids are what only older servers ask each other for
     clients = msgspec.convert(response.sockets, list[_Client])
     return Fetched(
-        request, tuple(RemoteClient(each.id, tuple(each.rooms), each.data, each.handshake) for each in clients)
+        request, tuple(RemoteClient(each.id, rooms_of(each.rooms), each.data, each.handshake) for each in clients)
     )

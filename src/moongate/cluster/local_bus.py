@@ -8,7 +8,7 @@ from pathlib import Path
 
 import zmq
 
-from moongate.cluster.bus import Frame, Listener, Options, Unreachable
+from moongate.cluster.bus import Confirmation, Frame, Listener, Options, Unreachable
 from moongate.cluster.channels import Channels
 from moongate.cluster.local_everybody import Everybody
 from moongate.cluster.local_folder import Folder
@@ -119,8 +119,9 @@ class LocalBus:
         if channel is not None:
             self._remove(channel)
 
-    async def count(self, namespace: str) -> int:
+    async def count(self, namespace: str, gone: Sequence[str] = ()) -> int:
         """Nobody asks: heartbeats tell who is there."""
+        del gone
         raise Unreachable(f"nobody counts who listens to {namespace!r}", written=False)
 
     def reconnect(self) -> None:
@@ -207,7 +208,7 @@ class LocalBus:
             self._change(channel, wanted=True)
         if self._inbox is None or self._announced is None or self._announced.done():
             return READY
-        return asyncio.shield(self._announced)
+        return Confirmation(self._announced)
 
     def _remove(self, channel: str) -> None:
         if channel in self._wanted:

@@ -7,7 +7,7 @@ import random
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
-from moongate.cluster.bus import Frame, Listener, Options, Unreachable
+from moongate.cluster.bus import Confirmation, Frame, Listener, Options, Unreachable
 from moongate.cluster.channels import Channels
 from moongate.cluster.messages import Message
 from moongate.cluster.nats_link import NatsLink
@@ -115,8 +115,9 @@ class NatsBus:
         if channel is not None:
             self._remove(channel)
 
-    async def count(self, namespace: str) -> int:
+    async def count(self, namespace: str, gone: Sequence[str] = ()) -> int:
         """Nobody asks: heartbeats tell who is there."""
+        del gone
         raise Unreachable(f"NATS does not say who listens to {namespace!r}", written=False)
 
     def reconnect(self) -> None:
@@ -200,7 +201,7 @@ class NatsBus:
             self._change(subject, wanted=True)
         if self._link is None or self._confirmed is None or self._confirmed.done():
             return READY
-        return asyncio.shield(self._confirmed)
+        return Confirmation(self._confirmed)
 
     def _remove(self, subject: str) -> None:
         if subject in self._wanted:

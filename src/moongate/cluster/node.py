@@ -1,5 +1,6 @@
 """This process as one node of a cluster: what it tells the others, what it hears from them, and how it fares."""
 
+import asyncio
 import logging
 import secrets
 import time
@@ -12,7 +13,7 @@ from moongate.cluster.adapter import Adapter, Local
 from moongate.cluster.bus import Bus, Cluster, Options, Unreachable
 from moongate.cluster.health import ClusterHealth, Counters, Status
 from moongate.cluster.heartbeats import Heartbeats
-from moongate.cluster.messages import Body, Hello, Message, Private
+from moongate.cluster.messages import Body, Emit, Hello, Message, Private
 from moongate.cluster.outbox import Outbox
 from moongate.cluster.requests import Question, Questions
 from moongate.cluster.service import Service
@@ -28,6 +29,9 @@ _STARTING = 2.0
 
 _FAREWELL = 2.0
 """Seconds that a stop waits until the last messages are sent."""
+
+_VOLATILE = 0.5
+"""Seconds that a volatile event waits at most while the bus takes none."""
 
 _QUIET = 1.0
 """Seconds between two lines in the log about what came and is no message."""
@@ -53,6 +57,7 @@ class Node:
         self._service = Service(self.tell, self.counters, self.options.request_timeout)
         self._receive: Callable[[str, bytes], None] | None = None
         self._lost_listener: Callable[[str], None] | None = None
+        self._recounts: set[asyncio.Task[None]] = set()
         self._status: Status = "down"
         self._reason = ""  # why it is not up
         self._quiet_until = 0.0  # in the time of time.monotonic
@@ -82,6 +87,8 @@ class Node:
         self._heartbeats.stop()
         await self._outbox.stop(_FAREWELL if self._heartbeats.cut is None else 0)
         self._service.stop()
+        for task in tuple(self._recounts):
+            task.cancel()
         await self._bus.close()
 
     def open(self, local: Local) -> Adapter:
@@ -126,12 +133,14 @@ class Node:
 
     def tell(self, namespace: str, body: Body, to: str = "") -> Awaitable[None]:
         """Send a message to the other nodes, an answer to the node *to*; raises EncodeError."""
-        return self._outbox.put(self._bus.encode(Message(self.uid, namespace, body, to)))
+        frame = self._bus.encode(Message(self.uid, namespace, body, to))
+        volatile = type(body) is Emit and body.volatile
+        return self._outbox.put(frame, _VOLATILE if volatile else None)
 
     def ask(self, namespace: str, request: str, question: Question, body: Body) -> None:
         """Send a question, whose answers are given to it until `forget`; raises EncodeError."""
         frame = self._bus.encode(Message(self.uid, namespace, body))
-        self._questions.add(request, question)
+        self._questions.add(request, namespace, question)
         # If it is lost nobody answers, which is what `missing` says.
         self._outbox.put(frame, self.options.request_timeout)
 
@@ -235,7 +244,22 @@ class Node:
 
     def _lost(self, nodes: Sequence[str]) -> None:
         """Nodes are gone: nobody waits for them any more."""
+        if self._bus.counts_servers:
+            task = asyncio.get_running_loop().create_task(self._recount(nodes))
+            self._recounts.add(task)
+            task.add_done_callback(self._recounts.discard)
         for node in nodes:
-            self._questions.lost(node)
+            if not self._bus.counts_servers:
+                self._questions.lost(node)
             if self._lost_listener is not None:
                 self._lost_listener(node)
+
+    async def _recount(self, nodes: Sequence[str]) -> None:
+        """Find out who is left to answer what is asked; whether *nodes* were counted when it was, nobody knows."""
+        for namespace in self._questions.namespaces:
+            try:
+                count = await self._bus.count(namespace, nodes) - 1
+            except Unreachable:
+                return  # nobody answers then, until the questions end by themselves
+            for question in self._questions.about(namespace):
+                question.remain(nodes, count, self._heartbeats.members.names)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 from moongate.cluster.bus import Bus, Frame, Options, Unreachable
@@ -15,7 +15,8 @@ __all__ = ["Outbox", "Sending"]
 _LOGGER = logging.getLogger("moongate.cluster")
 
 _BATCH = 256
-"""How many messages are written at once; as many wait for the bus's word at most."""
+_BATCH_BYTES = 262_144
+"""How many messages, and about how many bytes, are written at once; as many wait for the bus's word at most."""
 
 _PAUSE = 0.1
 """Seconds between two tries while the bus is away."""
@@ -65,6 +66,38 @@ class Sending:
             raise self._error
 
 
+class _Queue:
+    """What waits, in order; `size` is in bytes."""
+
+    __slots__ = ("_sendings", "size")
+
+    def __init__(self) -> None:
+        self._sendings: deque[Sending] = deque()
+        self.size: int = 0
+
+    def __len__(self) -> int:
+        return len(self._sendings)
+
+    def __iter__(self) -> Iterator[Sending]:
+        return iter(self._sendings)
+
+    def append(self, sending: Sending) -> None:
+        """Let *sending* wait behind the others."""
+        self._sendings.append(sending)
+        self.size += len(sending.frame.data)
+
+    def popleft(self) -> Sending:
+        """Take the first one."""
+        sending = self._sendings.popleft()
+        self.size -= len(sending.frame.data)
+        return sending
+
+    def put_back(self, batch: Sequence[Sending]) -> None:
+        """Let those wait again that were taken, before the others."""
+        self._sendings.extendleft(reversed(batch))
+        self.size += sum(len(sending.frame.data) for sending in batch)
+
+
 class Outbox:
     """Gives messages to the bus, one batch after the other.
 
@@ -76,8 +109,8 @@ class Outbox:
         self._bus = bus
         self._options = options
         self._counters = counters
-        self._urgent: deque[Sending] = deque()
-        self._waiting: deque[Sending] = deque()
+        self._urgent = _Queue()
+        self._waiting = _Queue()
         self._wake: asyncio.Event
         self._loop: asyncio.AbstractEventLoop
         self._task: asyncio.Task[None] | None = None
@@ -106,14 +139,20 @@ class Outbox:
         sending = Sending(frame, self._loop.time() + (self._options.outbox_timeout if timeout is None else timeout))
         if self._task is None:
             self._drop(sending, "the node has left the cluster")
-        elif len(self._waiting) >= self._options.outbox_size:
+        elif self._is_full(len(frame.data)):
             self._counters.refused += 1
-            sending.finish(ClusterError(f"{self._options.outbox_size} messages wait already for the cluster's bus"))
+            count, size = len(self._waiting), self._waiting.size
+            sending.finish(ClusterError(f"{count} messages wait already for the cluster's bus, with {size} bytes"))
         else:
             if not self._waiting:
                 self._wake.set()
             self._waiting.append(sending)
         return sending
+
+    def _is_full(self, size: int) -> bool:
+        """Whether a message of *size* bytes would be too many; the first one never is."""
+        options, waiting = self._options, self._waiting
+        return len(waiting) >= options.outbox_size or (bool(waiting) and waiting.size + size > options.outbox_bytes)
 
     def put_urgent(self, frame: Frame, timeout: float) -> Sending:
         """Send *frame* before all others, not later than in *timeout* seconds; it is not counted."""
@@ -181,23 +220,25 @@ class Outbox:
 
     def _drop_expired(self) -> None:
         now = self._loop.time()
-        waiting = tuple(self._waiting)  # in no order of their deadlines: questions have their own
-        if any(sending.deadline < now for sending in waiting):
-            self._waiting.clear()
-            for sending in waiting:
+        # They are in no order of their deadlines: questions have their own.
+        if any(sending.deadline < now for sending in self._waiting):
+            for _ in range(len(self._waiting)):
+                sending = self._waiting.popleft()
                 if sending.deadline < now:
                     self._drop_late(sending)
                 else:
                     self._waiting.append(sending)
 
-    def _take(self, queue: deque[Sending]) -> list[Sending]:
+    def _take(self, queue: "_Queue") -> list[Sending]:
         """Return what is to be sent next; what is too old is dropped."""
         batch: list[Sending] = []
+        size = 0
         now = self._loop.time()
-        while queue and len(batch) < _BATCH:
+        while queue and len(batch) < _BATCH and size < _BATCH_BYTES:
             sending = queue.popleft()
             if sending.deadline >= now:
                 batch.append(sending)
+                size += len(sending.frame.data)
             elif queue is self._urgent:
                 sending.finish(ClusterError(_TOO_LATE))
             else:
@@ -206,7 +247,7 @@ class Outbox:
                 break
         return batch
 
-    async def _send(self, batch: list[Sending], queue: deque[Sending]) -> bool:
+    async def _send(self, batch: list[Sending], queue: "_Queue") -> bool:
         """Send *batch* of *queue*; return False if all of it waits again."""
         counts = queue is self._waiting
         try:
@@ -215,7 +256,7 @@ class Outbox:
             self._stuck = True
             self._trouble = error.reason
             if not error.written:
-                queue.extendleft(reversed(batch))
+                queue.put_back(batch)
                 return False
             self._lose(batch, error.reason, counts=counts)
             return True

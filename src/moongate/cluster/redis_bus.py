@@ -65,11 +65,11 @@ class PubSubBus:
 
     def open(self, namespace: str) -> Awaitable[None]:
         """Listen to the messages of *namespace*."""
-        return self._subscriptions.add(self._layout.namespace(namespace, self._node_listener.uid))
+        return self._subscriptions.add(self._layout.open_namespace(namespace, self._node_listener.uid))
 
     def shut(self, namespace: str) -> None:
         """Listen to *namespace* no longer."""
-        self._subscriptions.remove(self._layout.namespace(namespace, self._node_listener.uid))
+        self._subscriptions.remove(self._layout.shut_namespace(namespace, self._node_listener.uid))
 
     def open_room(self, namespace: str, room: Room) -> Awaitable[None] | None:
         """The first client here joined *room*."""
@@ -82,13 +82,15 @@ class PubSubBus:
         if subscription is not None:
             self._subscriptions.remove((subscription,))
 
-    async def count(self, namespace: str) -> int:
-        """Return how many servers listen to *namespace*; raises Unreachable."""
-        command = ("PUBSUB", self._layout.count, self._layout.requests(namespace))
-        (reply,) = await self._commands.call([command])
-        if is_error(reply) or isinstance(reply, ClusterError):
-            raise Unreachable(f"Redis refused to count subscribers: {reply}", written=False)
-        return int(reply[1])
+    async def count(self, namespace: str, gone: Sequence[str] = ()) -> int:
+        """Return how many servers listen to *namespace*; see `Bus.count`."""
+        channels = (self._layout.requests(namespace), *map(self._private, gone))
+        replies = await self._commands.call([("PUBSUB", self._layout.count, channel) for channel in channels])
+        for reply in replies:
+            if is_error(reply) or isinstance(reply, ClusterError):
+                raise Unreachable(f"Redis refused to count subscribers: {reply}", written=False)
+        servers, *hanging = (int(reply[1]) for reply in replies)
+        return servers - sum(map(bool, hanging))
 
     def reconnect(self) -> None:
         """The node does not hear itself: connect anew."""

@@ -5,9 +5,10 @@ from typing import Any, Protocol
 from moongate.cluster.adapter_wire import AdapterWire
 from moongate.cluster.bus import Frame, Options
 from moongate.cluster.classic_wire import ClassicWire
-from moongate.cluster.messages import Emit, Message, is_answer
+from moongate.cluster.messages import Emit, Join, Message, is_answer
 from moongate.cluster.redis_listener import Subscription
 from moongate.cluster.rooms import CLIENT_ID_LENGTH, channel_room
+from moongate.cluster.settling import Settling
 from moongate.errors import ProtocolError
 from moongate.types import Room
 from moongate.wire.payload import PayloadEncoder
@@ -34,8 +35,11 @@ class Layout(Protocol):
     def decode(self, channel: str, data: bytes) -> Message | None:
         """Return a message, None if it is of no use here; raises ProtocolError."""
 
-    def namespace(self, name: str, uid: str) -> tuple[Subscription, ...]:
+    def open_namespace(self, name: str, uid: str) -> tuple[Subscription, ...]:
         """Return what the node *uid* subscribes to for a namespace."""
+
+    def shut_namespace(self, name: str, uid: str) -> tuple[Subscription, ...]:
+        """Return what the node *uid* has subscribed to for a namespace that is no more."""
 
     def open_room(self, name: str, room: Room) -> Subscription | None:
         """The first client here joined a room; return what has to be subscribed to for it, if anything."""
@@ -81,9 +85,17 @@ class ClassicLayout:
         """Return the channel for requests: whoever subscribes to it will answer."""
         return self._wire.request_channel(name)
 
-    def namespace(self, name: str, uid: str) -> tuple[Subscription, ...]:
+    def open_namespace(self, name: str, uid: str) -> tuple[Subscription, ...]:
         """Return what the node *uid* subscribes to for a namespace."""
         self._wanted.add(self._wire.broadcast_channel(name))
+        return self._subscriptions(name, uid)
+
+    def shut_namespace(self, name: str, uid: str) -> tuple[Subscription, ...]:
+        """Return what the node *uid* has subscribed to for a namespace that is no more."""
+        self._wanted.discard(self._wire.broadcast_channel(name))
+        return self._subscriptions(name, uid)
+
+    def _subscriptions(self, name: str, uid: str) -> tuple[Subscription, ...]:
         channels = (self._wire.request_channel(name), *self._wire.response_channels(name, uid))
         return ("PSUBSCRIBE", self._wire.broadcast_pattern(name)), *((self.subscribe, each) for each in channels)
 
@@ -114,6 +126,7 @@ class ShardedLayout:
     def __init__(self, options: Options, encoder: PayloadEncoder) -> None:
         self._wire = AdapterWire(encoder, options.max_message)
         self._prefix = options.prefix
+        self._settling = Settling()
 
     def encode(self, message: Message) -> Frame:
         """Encode a message; raises EncodeError."""
@@ -122,10 +135,19 @@ class ShardedLayout:
         if is_answer(body):
             channel = f"{channel}{message.to}#"
         elif isinstance(body, Emit):
-            room = channel_room(message.namespace, body.target)
-            if room is not None and len(room) != CLIENT_ID_LENGTH:
-                channel = f"{channel}{room}#"
+            channel = self._emit_channel(message.namespace, body)
+        elif isinstance(body, Join):
+            self._settling.add(self._room(message.namespace, room) for room in body.rooms)
         return Frame(channel, self._wire.encode(message))
+
+    def _emit_channel(self, namespace: str, body: Emit) -> str:
+        room = channel_room(namespace, body.target)
+        if room is None or _looks_like_an_id(room) or (channel := self._room(namespace, room)) in self._settling:
+            return self.requests(namespace)
+        return channel
+
+    def _room(self, namespace: str, room: Room) -> str:
+        return f"{self.requests(namespace)}{room}#"
 
     def command(self, frame: Frame) -> tuple[Any, ...]:
         """Return the command that sends a message."""
@@ -138,14 +160,20 @@ class ShardedLayout:
             raise ProtocolError(f"a message for the namespace of {channel!r}", repr(message.namespace[:40]))
         return message
 
-    def namespace(self, name: str, uid: str) -> tuple[Subscription, ...]:
+    def open_namespace(self, name: str, uid: str) -> tuple[Subscription, ...]:
         """Return what the node *uid* subscribes to for a namespace."""
         channel = self.requests(name)
         return (self.subscribe, channel), (self.subscribe, f"{channel}{uid}#")
 
+    def shut_namespace(self, name: str, uid: str) -> tuple[Subscription, ...]:
+        """Return what the node *uid* has subscribed to for a namespace that is no more."""
+        return self.open_namespace(name, uid)
+
     def open_room(self, name: str, room: Room) -> Subscription | None:
         """The first client here joined a room; return what has to be subscribed to for it, if anything."""
-        return None if len(room) == CLIENT_ID_LENGTH else (self.subscribe, f"{self.requests(name)}{room}#")
+        if not _is_text(room):
+            return None  # nobody can send to such a room
+        return self.subscribe, self._room(name, room)
 
     def shut_room(self, name: str, room: Room) -> Subscription | None:
         """The last client here left a room; return what was subscribed to for it, if anything."""
@@ -163,6 +191,21 @@ class ShardedLayout:
     def requests(self, name: str) -> str:
         """Return the channel for requests: whoever subscribes to it will answer."""
         return f"{self._prefix}#{name}#"
+
+
+def _looks_like_an_id(room: Room) -> bool:
+    """Whether no server sends by the channel of *room*: Node counts in units of UTF-16 (`looksLikeASocketId`)."""
+    if room.isascii():
+        return len(room) == CLIENT_ID_LENGTH
+    return len(room.encode("utf-16-le", "surrogatepass")) == 2 * CLIENT_ID_LENGTH
+
+
+def _is_text(room: Room) -> bool:
+    try:
+        room.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _may_be_a_clients(channel: str) -> bool:

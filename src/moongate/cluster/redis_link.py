@@ -13,7 +13,7 @@ import hiredis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, RedisError
+from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError
 
 from moongate.cluster.bus import Unreachable
 from moongate.errors import ConfigurationError
@@ -61,10 +61,10 @@ class Link(asyncio.Protocol):
                 await connection.connect()  # type: ignore[no-untyped-call]
         except (AuthenticationError, AuthorizationError, NoPermissionError) as error:
             raise ConfigurationError(f"Redis does not let us in: {error}", where="cluster") from error
-        except (RedisError, OSError, TimeoutError) as error:
+        except Exception as error:  # what gives passwords, say, is the user's, and may raise anything
             await connection.disconnect(nowait=True)
-            reason = str(error) or f"no answer within {_TIMEOUT:g} s"
-            raise Unreachable(f"Redis cannot be reached: {reason}", written=False) from error
+            reason = f"no answer within {_TIMEOUT:g} s" if isinstance(error, TimeoutError) else str(error)
+            raise Unreachable(f"Redis cannot be reached: {reason or repr(error)}", written=False) from error
         except asyncio.CancelledError:
             await connection.disconnect(nowait=True)
             raise

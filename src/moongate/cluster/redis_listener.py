@@ -3,12 +3,12 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, cast
 
 import hiredis
 
-from moongate.cluster.bus import Unreachable
+from moongate.cluster.bus import Confirmation, Unreachable
 from moongate.cluster.redis_link import Connect, Link, is_error
 from moongate.errors import ConfigurationError
 from moongate.transport.flow import READY
@@ -96,7 +96,7 @@ class RedisListener:
         for each in new:
             self._waiters[each] = asyncio.get_running_loop().create_future()
             self._change(each, wanted=True)
-        return asyncio.shield(self._waiters[new[-1]])
+        return Confirmation(self._waiters[new[-1]])  # Redis confirms in order
 
     def remove(self, subscriptions: Iterable[Subscription]) -> None:
         """Subscribe no longer."""
@@ -104,6 +104,7 @@ class RedisListener:
             if each in self._wanted:
                 self._wanted.discard(each)
                 self._held.discard(each)
+                self._release(each)
                 if self._link is not None:
                     self._change(each, wanted=False)
 
@@ -123,11 +124,13 @@ class RedisListener:
         changes, self._changes = self._changes, {}
         if self._link is None:
             return
-        asyncio.get_running_loop().call_later(_PATIENCE, self._release, [self._waiters.get(each) for each in changes])
         leaving = [each for each, wanted in changes.items() if not wanted]
+        coming = [each for each, wanted in changes.items() if wanted]
+        waiters = {each: self._waiters[each] for each in coming if each in self._waiters}
+        asyncio.get_running_loop().call_later(_PATIENCE, self._give_up, waiters)
         self._leaving += [each for each in leaving if each[0] == "SSUBSCRIBE"]
         self._link.write(_commands(leaving, "UN"))
-        self._link.write(_commands(each for each, wanted in changes.items() if wanted))
+        self._link.write(_commands(coming))
 
     async def _run(self, first: "asyncio.Future[None]") -> None:
         pause = _SHORTEST
@@ -158,11 +161,14 @@ class RedisListener:
         self._held.clear()
         self._leaving.clear()
         self._changes.clear()
-        self._link.write(_commands(self._wanted))
+        asked = set(self._wanted)  # what is wanted later is asked for then, and not waited for here
+        self._link.write(_commands(asked))
         try:
             async with asyncio.timeout(_DEADLINE):
-                while not self._wanted <= self._held and not self._ended.done():
+                while asked and not self._ended.done():
                     await asyncio.wait((self._ended,), timeout=0.01)
+                    asked &= self._wanted
+                    asked -= self._held
         except TimeoutError:
             self._link.close(f"Redis did not confirm subscriptions within {_DEADLINE:g} s")
         if not self._ended.done():
@@ -181,13 +187,20 @@ class RedisListener:
             self._ended.set_result(reason)
 
     def _release_waiters(self) -> None:
-        waiters, self._waiters = self._waiters, {}
-        self._release(waiters.values())
+        for each in tuple(self._waiters):
+            self._release(each)
 
-    def _release(self, waiters: "Iterable[asyncio.Future[None] | None]") -> None:
-        for waiter in waiters:
-            if waiter is not None and not waiter.done():
-                waiter.set_result(None)
+    def _release(self, subscription: Subscription) -> None:
+        """Whoever waits for *subscription* need not wait any longer."""
+        waiter = self._waiters.pop(subscription, None)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _give_up(self, waiters: "Mapping[Subscription, asyncio.Future[None]]") -> None:
+        """Redis takes too long to confirm."""
+        for each, waiter in waiters.items():
+            if self._waiters.get(each) is waiter:
+                self._release(each)
 
     def _reply(self, reply: Any) -> None:
         if is_error(reply):
@@ -218,9 +231,7 @@ class RedisListener:
     def _confirmed(self, subscription: Subscription) -> None:
         if subscription in self._wanted:
             self._held.add(subscription)
-        waiter = self._waiters.pop(subscription, None)
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        self._release(subscription)
 
 
 def _commands(subscriptions: Iterable[Subscription], prefix: str = "") -> bytes:

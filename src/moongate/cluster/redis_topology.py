@@ -6,13 +6,12 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError, RedisClusterException, RedisError
 
-from moongate.cluster.bus import Unreachable, all_done
+from moongate.cluster.bus import Confirmation, Unreachable, all_done
 from moongate.cluster.redis_link import Commands, Connect, is_error
 from moongate.cluster.redis_listener import RedisListener, Subscription
 from moongate.errors import ClusterError, ConfigurationError
-from moongate.transport.flow import READY
 
 __all__ = ["ManyCommands", "ManyListeners", "Topology"]
 
@@ -44,7 +43,7 @@ class Topology:
                     await self._client.nodes_manager.initialize()
         except AuthenticationError as error:
             raise ConfigurationError(f"Redis does not let us in: {error}", where="cluster") from error
-        except (RedisError, OSError, TimeoutError) as error:
+        except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
             raise Unreachable(f"no server of the Redis Cluster can be reached: {error}", written=False) from error
         self.known = True
 
@@ -86,9 +85,7 @@ class ManyCommands:
         replies = await self._try(commands)
         moved = [index for index, reply in enumerate(replies) if is_error(reply) and str(reply).startswith("MOVED")]
         if moved:  # which is to say that they were not carried out
-            await self._topology.refresh()
-            for index, reply in zip(moved, await self._try([commands[index] for index in moved]), strict=True):
-                replies[index] = reply
+            await self._follow(commands, moved, replies)
         if all(isinstance(reply, ClusterError) and reply.sent is False for reply in replies):
             self._topology.known = False
             raise Unreachable(str(replies[0].reason), written=False)
@@ -98,6 +95,16 @@ class ManyCommands:
         """Let go of all connections."""
         for link in self._links.values():
             link.close()
+
+    async def _follow(self, commands: Sequence[tuple[Any, ...]], moved: Sequence[int], replies: list[Any]) -> None:
+        """Send those of *commands* that *moved* counts to the servers that have their channels now."""
+        try:
+            await self._topology.refresh()
+        except Unreachable as error:
+            _LOGGER.debug("the servers of the Redis Cluster are not known: %s", error)
+            return  # others of the same call may have been carried out, so it must not be done again as a whole
+        for index, reply in zip(moved, await self._try([commands[index] for index in moved]), strict=True):
+            replies[index] = reply
 
     async def _try(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         replies: list[Any] = [None] * len(commands)
@@ -158,6 +165,7 @@ class ManyListeners:
         self._task: asyncio.Task[None] | None = None
         self._look: asyncio.Event = asyncio.Event()  # set when the servers have to be looked at anew
         self._starting: dict[str, asyncio.Task[None]] = {}  # by server, of those that connect for the first time
+        self._confirming: dict[str, Confirmation] = {}  # by server, what it was asked for last
 
     async def start(self) -> None:
         """Connect; returns when the first try has succeeded or failed. Raises ConfigurationError."""
@@ -179,15 +187,18 @@ class ManyListeners:
 
     def add(self, subscriptions: Iterable[Subscription]) -> Awaitable[None]:
         """Subscribe; the result is done when Redis has confirmed, or a connection is gone."""
-        waits: list[Awaitable[None]] = []
         for subscription in subscriptions:
             self._wanted.add(subscription)
             listener = self._listener_for(subscription)
             if listener is not None:
+                server = self._places[subscription]
                 done = listener.add((subscription,))
-                starting = self._starting.get(self._places[subscription])
-                waits.append(done if starting is None else starting)
-        return all_done([wait for wait in waits if wait is not READY])
+                starting = self._starting.get(server)
+                done = done if starting is None else Confirmation(starting)
+                if isinstance(done, Confirmation):
+                    self._confirming[server] = done
+        self._confirming = {server: each for server, each in self._confirming.items() if not each.done}
+        return all_done(self._confirming.values())
 
     def remove(self, subscriptions: Iterable[Subscription]) -> None:
         """Subscribe no longer."""
@@ -260,6 +271,9 @@ class ManyListeners:
                 await self._place()
             except (Unreachable, ConfigurationError) as error:
                 _LOGGER.debug("the servers of the Redis Cluster are not known: %s", error)
+                self._look.set()
+            except Exception:
+                _LOGGER.exception("the servers of the Redis Cluster could not be looked at")
                 self._look.set()
             if len(self._up) < len(self._listeners):
                 self._look.set()

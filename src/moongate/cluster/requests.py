@@ -1,7 +1,7 @@
 """Questions to the other nodes, and who has answered."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 from moongate.cluster.messages import Answer, Answered, Counted, Fetched, Message, Withdrawn
@@ -56,6 +56,17 @@ class Question:
         if node not in self.responders and self._expected is not None:
             self._expected -= 1
             self.dead.append(node)
+            self._check()
+
+    def remain(self, gone: Sequence[str], count: int, alive: Collection[str]) -> None:
+        """The nodes *gone* will not answer: *count* others are there still, of which those that have an id are *alive*.
+
+        So nobody is given up who was not counted in the first place, nor anybody else in his stead.
+        """
+        count += len(self.responders.difference(alive))  # whose answers are there
+        if self._expected is not None and count < self._expected:
+            self._expected = count
+            self.dead += [node for node in gone if node not in self.responders]
             self._check()
 
     def give_up(self) -> None:
@@ -116,6 +127,7 @@ class Questions:
 
     def __init__(self) -> None:
         self._open: dict[str, Question] = {}
+        self._namespaces: dict[str, str] = {}  # what they are about
         self.handlers: dict[type, Callable[[Message, Any], None]] = {
             Fetched: self._fetched,
             Answer: self._answer,
@@ -124,13 +136,24 @@ class Questions:
             Withdrawn: self._withdrawn,
         }
 
-    def add(self, request: str, question: Question) -> None:
-        """Give the answers to *request* to *question*."""
+    def add(self, request: str, namespace: str, question: Question) -> None:
+        """Give the answers to *request* to *question*, which is about *namespace*."""
         self._open[request] = question
+        self._namespaces[request] = namespace
 
     def forget(self, request: str) -> None:
         """Wait for answers no longer."""
         self._open.pop(request, None)
+        self._namespaces.pop(request, None)
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        """What is asked about."""
+        return frozenset(self._namespaces.values())
+
+    def about(self, namespace: str) -> list[Question]:
+        """Return the questions about *namespace*."""
+        return [self._open[request] for request, name in self._namespaces.items() if name == namespace]
 
     def lost(self, node: str) -> None:
         """A node is gone: nobody waits for it any more."""

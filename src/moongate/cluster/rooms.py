@@ -25,7 +25,11 @@ M = TypeVar("M", bound=Member)
 
 
 class RoomWatcher(Protocol):
-    """Somebody who has to know which rooms there are."""
+    """Somebody who has to know which rooms there are.
+
+    The room of one client alone is among them if its id has another length than `CLIENT_ID_LENGTH`: those of older
+    clients, and of applications with own ids.
+    """
 
     def room_opened(self, room: Room) -> Any:
         """The first member has joined *room*."""
@@ -67,6 +71,8 @@ class Rooms(Generic[M]):
 
     def add(self, member: M) -> None:
         """Let *member* in, with the rooms that it has joined already."""
+        if len(member.id) != CLIENT_ID_LENGTH and self._is_empty(member.id):
+            self._opened(member.id)
         self.members[member.id] = member
         for room in member.joined or ():
             self._enter(member, room)
@@ -76,6 +82,8 @@ class Rooms(Generic[M]):
         if self.members.pop(member.id, None) is not None:
             for room in member.joined or ():
                 self._discard(member, room)
+            if len(member.id) != CLIENT_ID_LENGTH and self._is_empty(member.id):
+                self._emptied(member.id)
 
     def join(self, member: M, rooms: Iterable[Room]) -> None:
         """Put *member* into each of *rooms*."""
@@ -125,9 +133,10 @@ class Rooms(Generic[M]):
     def _enter(self, member: M, room: Room) -> None:
         members = self._rooms.get(room)
         if members is None:
+            was_empty = self._is_empty(room)
             self._rooms[room] = {member}
-            if self.watcher is not None:
-                self.watcher.room_opened(room)
+            if was_empty:
+                self._opened(room)
         else:
             members.add(member)
 
@@ -137,5 +146,17 @@ class Rooms(Generic[M]):
             members.discard(member)
             if not members:
                 del self._rooms[room]
-                if self.watcher is not None:
-                    self.watcher.room_emptied(room)
+                if self._is_empty(room):
+                    self._emptied(room)
+
+    def _is_empty(self, room: Room) -> bool:
+        """Whether the watcher knows nobody in *room*. Of rooms of one client each it knows those with odd ids only."""
+        return room not in self._rooms and (len(room) == CLIENT_ID_LENGTH or room not in self.members)
+
+    def _opened(self, room: Room) -> None:
+        if self.watcher is not None:
+            self.watcher.room_opened(room)
+
+    def _emptied(self, room: Room) -> None:
+        if self.watcher is not None:
+            self.watcher.room_emptied(room)

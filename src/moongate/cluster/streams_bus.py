@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
 from moongate.cluster.adapter_wire import AdapterWire
-from moongate.cluster.bus import Frame, Listener, Options, Unreachable, all_done
+from moongate.cluster.bus import Confirmation, Frame, Listener, Options, Unreachable, all_done
 from moongate.cluster.messages import Disconnect, Emit, Join, Leave, Message, is_answer
 from moongate.cluster.redis_bus import PubSubBus
 from moongate.cluster.redis_link import is_error
@@ -103,10 +103,14 @@ class StreamsLayout:
             raise ProtocolError("an entry with uid, nsp, type and data", f"{fields!r:.80} ({error})") from error
         return self._logged.read_entry(uid, namespace, code, data)
 
-    def namespace(self, name: str, uid: str) -> tuple[Subscription, ...]:
+    def open_namespace(self, name: str, uid: str) -> tuple[Subscription, ...]:
         """Return what the node *uid* subscribes to for a namespace."""
         channel = self.requests(name)
         return (self.subscribe, channel), (self.subscribe, f"{channel}{uid}#")
+
+    def shut_namespace(self, name: str, uid: str) -> tuple[Subscription, ...]:
+        """Return what the node *uid* has subscribed to for a namespace that is no more."""
+        return self.open_namespace(name, uid)
 
     def open_room(self, name: str, room: Room) -> None:
         """Rooms have no channels: every node reads the whole log."""
@@ -155,7 +159,7 @@ class StreamsBus(PubSubBus):
         if stream not in self._readers:
             sender = self._servers.sender()
             self._readers[stream] = _Reader(stream, sender, self._log_layout, self._troubles.of(stream))
-        return all_done([super().open(namespace), self._readers[stream].ready])
+        return all_done([super().open(namespace), Confirmation(self._readers[stream].ready)])
 
 
 class _Troubles:

@@ -9,6 +9,7 @@ from moongate.cluster.adapter import Adapter
 from moongate.cluster.requests import Answers
 from moongate.cluster.rooms import Target
 from moongate.errors import AckTimeout
+from moongate.namespace.acks import Collector
 from moongate.namespace.clients import Client, Clients, RemoteSocket
 from moongate.namespace.remote import FetchedSocket
 from moongate.transport.flow import READY, Turn
@@ -109,11 +110,14 @@ class Broadcast:
             return answered
         seconds = clients.runtime.settings.acknowledgement_timeout if self._timeout is None else self._timeout
         ack_id = clients.next_ack_id()
+        message = clients.codec.event(event, arguments, ack_id)
         adapter = self._adapter
         survey = None if adapter is None else adapter.survey(self._target, (event, *arguments), seconds)
-        collector, asked = clients.ask(self._target, event, arguments, ack_id)
+        collector = Collector({socket.id for socket in clients.select(self._target)})
+        asked: list[Client] = []
         deadline = asyncio.get_running_loop().time() + seconds
         try:
+            asked = clients.ask(self._target, event, arguments, message, ack_id=ack_id, receiver=collector)
             answers = dict(await collector.all_answers(event, seconds))
             if survey is not None:
                 async with asyncio.timeout_at(deadline):

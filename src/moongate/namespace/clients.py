@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from moongate.cluster.adapter import Adapter
 from moongate.cluster.rooms import Rooms, Target
-from moongate.namespace.acks import AckReceiver, Collector
+from moongate.namespace.acks import AckReceiver
 from moongate.namespace.codec import Codec, PacketCodec
 from moongate.namespace.handshake import Handshake
 from moongate.namespace.runtime import Runtime
@@ -105,17 +105,19 @@ class Clients:
             self._deliver_to_others(others, event, arguments, message, volatile=volatile)
 
     def ask(
-        self, target: Target, event: Event, arguments: tuple[Any, ...], ack_id: int
-    ) -> tuple[Collector, list[Client]]:
-        """Send an event that asks for acknowledgements; return who collects them and who was asked."""
-        collector = Collector({socket.id for socket in self.select(target)})
-        return collector, self.ask_each(target, event, arguments, ack_id, collector)
-
-    def ask_each(
-        self, target: Target, event: Event, arguments: tuple[Any, ...], ack_id: int, receiver: AckReceiver
+        self,
+        target: Target,
+        event: Event,
+        arguments: tuple[Any, ...],
+        message: Outgoing,
+        *,
+        ack_id: int,
+        receiver: AckReceiver,
     ) -> list[Client]:
-        """Send an event that asks for acknowledgements, which *receiver* gets; return who was asked."""
-        message = self.codec.event(event, arguments, ack_id)
+        """Send an event that asks for acknowledgements, which *receiver* gets; return who was asked.
+
+        *message* is the event, with *ack_id*, as most clients want it.
+        """
         asked: list[Client] = list(self.select(target))
         for socket in asked:
             socket.expect(ack_id, receiver)

@@ -20,6 +20,10 @@ from moongate.wire.socketio import SocketIoCodec
 __all__ = ["Directory"]
 
 
+_RESERVED = frozenset(",?#")
+"""What ends a namespace's name: in packets, in the address that a client is given, in channels of a cluster."""
+
+
 class _Dynamic(msgspec.Struct, frozen=True):
     """The namespaces of one pattern."""
 
@@ -47,8 +51,11 @@ class Directory:
 
         Raises ConfigurationError for what is no name, and for a pattern that another one would always hide.
         """
-        if not name.startswith("/") or "," in name or "?" in name:
-            raise ConfigurationError(f"expected a namespace like '/chat', got {name!r}", mend="Start it with a slash.")
+        if not name.startswith("/") or not _RESERVED.isdisjoint(name):
+            raise ConfigurationError(
+                f"expected a namespace like '/chat', got {name!r}",
+                mend=f"Start it with a slash, and leave out {' '.join(sorted(_RESERVED))}",
+            )
         if is_pattern(name):
             return self._declare_pattern(name).namespace
         namespace = self._declared.get(name)

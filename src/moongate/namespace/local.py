@@ -46,9 +46,12 @@ class LocalClients:
         withdrawn: Callable[[], None],
     ) -> int:
         """Send an event that asks for acknowledgements; return how many clients were asked."""
-        event, *rest = arguments
+        event, *others = arguments
+        rest = tuple(others)
         ack_id = self._clients.next_ack_id()
-        asked = self._clients.ask_each(target, event, tuple(rest), ack_id, _Forwarder(answered, withdrawn))
+        message = self._clients.codec.event(event, rest, ack_id)
+        receiver = _Forwarder(answered, withdrawn)
+        asked = self._clients.ask(target, event, rest, message, ack_id=ack_id, receiver=receiver)
 
         def forget() -> None:
             for socket in asked:

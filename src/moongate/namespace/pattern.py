@@ -13,18 +13,18 @@ __all__ = ["Pattern", "is_pattern"]
 
 
 class _Kind(msgspec.Struct, frozen=True):
-    """What a parameter takes. All of it is ASCII save for text, and none can be matched in two ways."""
+    """What a parameter takes. All of it is ASCII save for text, and none can be matched in two ways, or take a `#`."""
 
     expression: str
     convert: Callable[[str], Any]
 
 
 _KINDS = {
-    "str": _Kind("[^/]+", str),
+    "str": _Kind("[^/#]+", str),
     "int": _Kind("[0-9]+", int),
     "float": _Kind(r"[0-9]+(?:\.[0-9]+)?", float),
     "uuid": _Kind("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", UUID),
-    "path": _Kind(".+", str),
+    "path": _Kind(r"[^#\n]+", str),
 }
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
 
