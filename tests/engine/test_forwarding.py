@@ -240,14 +240,37 @@ async def test_a_request_that_is_too_large_for_the_cluster(network: Network, oth
     assert (answer.status, answer.body) == (413, b"Too large for the cluster")
 
 
-async def test_an_answer_that_is_too_large_for_the_cluster_is_said_at_once(
-    network: Network, other: EchoApp, client: Wanderer
+async def test_an_answer_that_is_too_large_for_the_cluster_is_said_and_the_session_does_not_go_on_behind_it(
+    network: Network, owner: EchoApp, other: EchoApp, client: Wanderer
 ):
     network.largest = 5000
     client.peer.session.transport.send_text(b"4" * 6000)
     answer = await client(other, "GET")
     assert answer
     assert answer.status == 503
+    assert await owner.ended() is DisconnectReason.TRANSPORT_ERROR
+    again = await client(other, "GET")
+    assert again
+    assert (again.status, json.loads(again.body)) == (400, UNKNOWN)
+
+
+async def test_who_was_taken_for_dead_is_answered_all_the_same(network: Network, owner: EchoApp, client: Wanderer):
+    third = network.add()
+    poll = await client.waiting(third)
+    network.relays["0" * 16].lost("0" * 15 + "1")
+    answer = await poll
+    assert answer
+    assert (answer.status, json.loads(answer.body)) == (400, UNKNOWN)
+    assert await owner.ended() is DisconnectReason.TRANSPORT_ERROR
+
+
+async def test_a_client_that_gives_up_before_its_owner_has_looked(network: Network, owner: EchoApp, client: Wanderer):
+    third = network.add()
+    gone = asyncio.Event()
+    gone.set()
+    assert await client(third, "GET", gone=gone) is None
+    assert await owner.ended() is DisconnectReason.TRANSPORT_ERROR
+    await network.until(lambda: not pending(owner))
 
 
 async def test_what_is_no_message_is_counted_and_the_next_one_is_heard(

@@ -1,10 +1,11 @@
 """WebSockets that come to another server of the cluster than the one that has the session."""
 
 import asyncio
+import itertools
 
 import pytest
 
-from moongate.engine.relay import Answered, Data, Flow, RelayMessage, Taken, encode
+from moongate.engine.relay import Answered, Closed, Data, Opened, RelayMessage, Taken, encode
 from moongate.engine.session import Session
 from moongate.transport.base import Accepted, Refused, Request
 from moongate.types import DisconnectReason
@@ -214,13 +215,78 @@ async def test_who_waits_for_a_client_that_is_gone_waits_no_longer():
     assert not transport.writable
 
 
-async def test_the_owner_may_have_the_client_wait():
-    pair = await Pair().upgrade()
+async def test_the_client_sends_no_more_than_the_owner_takes():
+    pair = await Pair(high_water=1000).upgrade()
     pair.session.transport.pause_reading()
-    await pair.network.until(lambda: pair.wire.paused)
+    for _ in range(9):
+        pair.wire.receiver.on_bytes(bytes(100))
+    await pair.settled()
+    waited: bool = pair.wire.paused
+    pair.wire.receiver.on_bytes(bytes(100))
+    await pair.settled()
+    waits: bool = pair.wire.paused
+    assert (waited, waits) == (False, True)
     pair.session.transport.resume_reading()
     await pair.network.until(lambda: not pair.wire.paused)
-    assert [message.paused for message in pair.network.log if isinstance(message, Flow)] == [True, False]
+    assert len(pair.received) == 10
+
+
+async def test_the_client_is_not_read_from_while_the_owner_does_not_answer():
+    pair = await Pair(high_water=1000).upgrade()
+    pair.network.loses = lambda message: isinstance(message, Data)
+    pair.wire.receiver.on_bytes(bytes(1000))
+    await pair.settled()
+    assert pair.wire.paused
+
+
+async def test_a_lost_word_of_what_was_taken_is_made_good_by_the_next(monkeypatch: pytest.MonkeyPatch):
+    pair = await Pair(high_water=1000).upgrade()
+    transport = pair.session.transport
+    pair.network.loses = lambda message: isinstance(message, Taken)
+    transport.send_bytes(bytes(1000))
+    await pair.settled()
+    assert not transport.writable
+    pair.network.loses = lambda _: False
+    monkeypatch.setattr("moongate.engine.tunnel._REPEATED", 0.0)
+    transport.send_text(b"2")  # a heartbeat, which asks nobody
+    await pair.network.until(lambda: transport.writable)
+
+
+async def test_an_end_without_another_end_is_closed():
+    """A server that was taken for dead, and has been alive all the time, keeps what the other one has let go."""
+    pair = await Pair().upgrade()
+    pair.network.relays["0" * 16].lost("0" * 15 + "1")
+    await pair.owner.ended()
+    assert pair.wire.closed is None
+    pair.wire.receiver.on_text(b"4a")
+    await pair.network.until(lambda: pair.wire.closed == 1011)
+    assert pair.pending == [0, 0]
+
+
+async def test_a_session_whose_websocket_is_gone_ends():
+    pair = await Pair().upgrade()
+    pair.network.loses = lambda message: isinstance(message, Closed)
+    pair.wire.receiver.on_closed(1006, "")
+    await pair.settled()
+    pair.network.loses = lambda _: False
+    pair.session.transport.send_text(b"4a")
+    assert await pair.owner.ended() is DisconnectReason.TRANSPORT_CLOSE
+    assert pair.pending == [0, 0]
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+async def test_a_client_that_leaves_while_its_websocket_is_opened_leaves_nothing(lost: int):
+    pair = Pair()
+    pair.client = await Poller.open(pair.owner)
+    goodbyes = itertools.count()
+    pair.network.loses = lambda message: isinstance(message, Closed) and next(goodbyes) < lost
+    opening = asyncio.ensure_future(pair.open(pair.client.sid))
+    await asyncio.sleep(0)  # it asks
+    opening.cancel()
+    await asyncio.wait((opening,))
+    await pair.settled()
+    assert any(isinstance(message, Opened) for message in pair.network.log)
+    await pair.network.until(lambda: pair.pending == [0, 0])
 
 
 async def test_a_server_that_stops_puts_the_clients_of_others_out():

@@ -194,6 +194,13 @@ class Engine:
         farewell = self._farewells.pop(session.id, None)
         return [] if farewell is None else farewell.transport.take()
 
+    def end_session(self, request: Request) -> None:
+        """End the session that *request* is of, without last words: what a poll has taken of it is lost."""
+        session = self._sessions.get(request.query.get("sid", ""))
+        if session is not None:
+            session.close(DisconnectReason.TRANSPORT_ERROR)
+            self._forget_farewell(session.id)
+
     async def close(self) -> None:
         """End every session, and open no more."""
         self._closed = True

@@ -14,7 +14,6 @@ from moongate.engine.relay import (
     Asked,
     Closed,
     Data,
-    Flow,
     HungUp,
     Opened,
     Ready,
@@ -48,6 +47,8 @@ _MAX_WAITING = 10_000
 
 _ABNORMAL_CLOSURE = 1006
 _GOING_AWAY = 1001
+_INTERNAL_ERROR = 1011
+"""WebSocket close codes (RFC 6455 section 7.4.1)."""
 
 
 class Owner(Protocol):
@@ -57,6 +58,9 @@ class Owner(Protocol):
 
     def open_websocket(self, request: Request) -> Accepted | Awaitable[Accepted]:
         """Return who receives the messages of a WebSocket; raises Refused."""
+
+    def end_session(self, request: Request) -> None:
+        """End the session that *request* is of."""
 
 
 class Forwarding:
@@ -86,7 +90,6 @@ class Forwarding:
             Ready: self._on_ready,
             Data: self._on_data,
             Taken: self._on_taken,
-            Flow: self._on_flow,
             Closed: self._on_closed,
         }
         relay.listen(self._received, self._lost)
@@ -115,16 +118,15 @@ class Forwarding:
         """
         number = next(self._numbers)
         watch = asyncio.ensure_future(gone)
+        answer: RelayMessage | None = None
         try:
             answer = await self._wait(node, Asked(number, method, forwarded(request), body), number, watch)
-            if answer is None:
-                self._tell(node, HungUp(number))
-                return None
-        except asyncio.CancelledError:
-            self._tell(node, HungUp(number))
-            raise
         finally:
             watch.cancel()
+            if not isinstance(answer, Answered):
+                self._tell(node, HungUp(number))
+        if answer is None:
+            return None
         if not isinstance(answer, Answered):
             raise Rejected(ErrorCode.UNKNOWN_SID).polling()
         return answer.status, _pairs(answer.head), answer.body
@@ -137,7 +139,7 @@ class Forwarding:
         try:
             answer = await self._wait(node, Wanted(number, forwarded(request)), number)
         except BaseException:
-            tunnel.close(_GOING_AWAY, "")
+            tunnel.cut()  # the owner may have let it in already
             raise
         if isinstance(answer, Opened):
             headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in _pairs(answer.head))
@@ -222,14 +224,16 @@ class Forwarding:
         owner, future = self._waiting.get(message.number, ("", None))
         if owner == node and future is not None and not future.done():
             future.set_result(message)
+        elif isinstance(message, Opened) and message.number not in self._tunnels:
+            self._tell(node, Closed(message.number, _ABNORMAL_CLOSURE, "", owner=False))  # its client has gone
 
     def _on_asked(self, node: str, message: Asked) -> None:
-        self._spawn(asyncio.get_running_loop().create_task(self._answer_for(node, message)))
+        hung_up = self._asked[node, message.number] = asyncio.Event()
+        self._spawn(asyncio.get_running_loop().create_task(self._answer_for(node, message, hung_up)))
 
-    async def _answer_for(self, node: str, message: Asked) -> None:
+    async def _answer_for(self, node: str, message: Asked, hung_up: asyncio.Event) -> None:
         """Answer a request that came to another server."""
         request = message.request
-        hung_up = self._asked[node, message.number] = asyncio.Event()
         scope = {
             "type": "http",
             "method": message.method,
@@ -255,16 +259,21 @@ class Forwarding:
             await self._answer(scope, receive, send)
         finally:
             del self._asked[node, message.number]
-        if parts:
-            start, *rest = parts
-            body = b"".join(part.get("body", b"") for part in rest)
-            answer = Answered(message.number, start["status"], _head(start["headers"]), body)
-            try:
-                await self._relay.send(node, encode(answer))
-            except (ClusterError, EncodeError) as error:
-                # What was in it is lost, so the client has to come anew, which it does when its request fails.
-                _LOGGER.warning("an answer by way of node %s is lost: %s", node, error)
-                self._tell(node, Answered(message.number, 503, b"", b""))
+        if not parts:  # nobody waits for it, as far as this server knows; but it may be mistaken about the other one
+            refusal = Rejected(ErrorCode.UNKNOWN_SID).polling()
+            head = _head([(b"content-type", refusal.content_type.encode())])
+            self._tell(node, Answered(message.number, refusal.status, head, refusal.body))
+            return
+        start, *rest = parts
+        body = b"".join(part.get("body", b"") for part in rest)
+        answer = Answered(message.number, start["status"], _head(start["headers"]), body)
+        try:
+            await self._relay.send(node, encode(answer))
+        except (ClusterError, EncodeError) as error:
+            # What was in it is lost, so the session must not go on behind it.
+            _LOGGER.warning("an answer by way of node %s is lost, and its client is put out: %s", node, error)
+            self._owner.end_session(request.request())
+            self._tell(node, Answered(message.number, 503, b"", b""))
 
     def _on_hung_up(self, node: str, message: HungUp) -> None:
         hung_up = self._asked.get((node, message.number))
@@ -297,23 +306,32 @@ class Forwarding:
 
     def _on_ready(self, node: str, message: Ready) -> None:
         transport = self._remote.get((node, message.number))
-        if transport is not None:
+        if transport is None:
+            self._say_closed(node, message.number, owner=True)
+        else:
             transport.open()
 
     def _on_data(self, node: str, message: Data) -> None:
-        end = self._tunnel(node, message.number) if message.owner else self._remote.get((node, message.number))
-        if end is not None:
+        end = self._end(node, message.number, owner=not message.owner)
+        if end is None:
+            self._say_closed(node, message.number, owner=not message.owner)
+        else:
             end.take(message)
 
     def _on_taken(self, node: str, message: Taken) -> None:
-        transport = self._remote.get((node, message.number))
-        if transport is not None:
-            transport.taken(message.size)
+        end = self._end(node, message.number, owner=not message.owner)
+        if end is None:
+            self._say_closed(node, message.number, owner=not message.owner)
+        else:
+            end.taken(message.total)
 
-    def _on_flow(self, node: str, message: Flow) -> None:
-        tunnel = self._tunnel(node, message.number)
-        if tunnel is not None:
-            tunnel.flow(paused=message.paused)
+    def _end(self, node: str, number: int, *, owner: bool) -> Tunnel | RemoteTransport | None:
+        """Return this server's end of a WebSocket, whose session it has (*owner*) or the other one."""
+        return self._remote.get((node, number)) if owner else self._tunnel(node, number)
+
+    def _say_closed(self, node: str, number: int, *, owner: bool) -> None:
+        """The other server has an end of a WebSocket that has no other end: it does not know that, or not yet."""
+        self._tell(node, Closed(number, _INTERNAL_ERROR if owner else _ABNORMAL_CLOSURE, "", owner=owner))
 
     def _on_closed(self, node: str, message: Closed) -> None:
         if message.owner:

@@ -13,7 +13,6 @@ __all__ = [
     "Asked",
     "Closed",
     "Data",
-    "Flow",
     "ForwardedRequest",
     "HungUp",
     "Opened",
@@ -134,20 +133,14 @@ class Data(msgspec.Struct, frozen=True, array_like=True, tag=8):
 
 
 class Taken(msgspec.Struct, frozen=True, array_like=True, tag=9):
-    """So many bytes have gone to the client."""
+    """So many bytes of the WebSocket have been passed on so far; `owner` as in `Closed`."""
 
     number: int
-    size: int
+    owner: bool
+    total: int
 
 
-class Flow(msgspec.Struct, frozen=True, array_like=True, tag=10):
-    """Whether the client is to be read from."""
-
-    number: int
-    paused: bool
-
-
-class Closed(msgspec.Struct, frozen=True, array_like=True, tag=11):
+class Closed(msgspec.Struct, frozen=True, array_like=True, tag=10):
     """The WebSocket is closed, or is to be; `owner` says whether the owner of the session says so."""
 
     number: int
@@ -156,7 +149,7 @@ class Closed(msgspec.Struct, frozen=True, array_like=True, tag=11):
     owner: bool
 
 
-RelayMessage: TypeAlias = Asked | HungUp | Answered | Wanted | Opened | Refusal | Ready | Data | Taken | Flow | Closed
+RelayMessage: TypeAlias = Asked | HungUp | Answered | Wanted | Opened | Refusal | Ready | Data | Taken | Closed
 
 encode: Callable[[RelayMessage], bytes] = msgspec.msgpack.Encoder().encode
 

@@ -5,7 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from moongate.config import TransportName
-from moongate.engine.relay import Closed, Data, Flow, Ready, RelayMessage, Taken
+from moongate.engine.relay import Closed, Data, Ready, RelayMessage, Taken
+from moongate.engine.window import Arrivals, Window
 from moongate.errors import EncodeError
 from moongate.transport.base import NO_STATUS, OpenTransport, Receiver
 from moongate.transport.flow import READY
@@ -14,6 +15,9 @@ from moongate.wire.outgoing import Outgoing
 __all__ = ["RemoteTransport", "Tunnel"]
 
 _LOGGER = logging.getLogger("moongate.engine")
+
+_REPEATED = 10.0
+"""Seconds after which the owner is told again what has gone to the client, once there is something more."""
 
 _ABNORMAL_CLOSURE = 1006
 _TOO_LARGE = 1009
@@ -24,11 +28,13 @@ _INTERNAL_ERROR = 1011
 class Tunnel:
     """The end with the client: it gives what comes to the owner of the session, and what the owner sends to the client.
 
-    *tell* sends to the owner. A message that is missing in between ends the connection: nothing is ever left out.
+    *tell* sends to the owner. A message that is missing in between ends the connection: nothing is ever left out. The
+    client is read from as long as no more than *high_water* bytes are on their way, in either direction.
     """
 
     __slots__ = (
-        "_closed", "_forget", "_high_water", "_next", "_number", "_sent", "_taking", "_tell", "_transport", "_untold",
+        "_arrivals", "_closed", "_forget", "_next", "_number", "_sent", "_taking", "_tell", "_told_at", "_transport",
+        "_waits", "_window",
     )  # fmt: skip
 
     def __init__(
@@ -37,12 +43,14 @@ class Tunnel:
         self._number = number
         self._tell = tell
         self._forget = forget
-        self._high_water = high_water
         self._transport: OpenTransport | None = None
         self._closed = False
         self._sent = 0  # how many messages went to the owner
         self._next = 0  # the place of the message that has to come next
-        self._untold = 0  # bytes that went to the client, of which the owner has not been told
+        self._window = Window(high_water)  # what goes to the owner
+        self._waits = False  # the client is not read from until the owner has taken some of it
+        self._arrivals = Arrivals(high_water)  # what goes to the client
+        self._told_at = 0.0  # when the owner was told about it, in the loop's time
         self._taking: asyncio.Task[None] | None = None
 
     def on_open(self, transport: OpenTransport) -> None:
@@ -51,6 +59,7 @@ class Tunnel:
         if self._closed:
             transport.close(NO_STATUS)
         else:
+            self._told_at = asyncio.get_running_loop().time()
             self._tell(Ready(self._number))
 
     def on_text(self, data: bytes) -> None:
@@ -62,14 +71,25 @@ class Tunnel:
         self._give(data, is_text=False)
 
     def _give(self, data: bytes, *, is_text: bool) -> None:
-        if self._closed:
+        if self._closed or self._transport is None:
             return
         try:
             self._tell(Data(self._number, False, self._sent, is_text, data))
         except EncodeError:
             self.cut(_TOO_LARGE)
-        else:
-            self._sent += 1
+            return
+        self._sent += 1
+        self._window.sent(len(data))
+        if not self._window.is_open and not self._waits:
+            self._waits = True
+            self._transport.pause_reading()
+
+    def taken(self, total: int) -> None:
+        """So many bytes of the client have been taken by the session."""
+        self._window.taken(total)
+        if self._waits and self._window.is_open and self._transport is not None:
+            self._waits = False
+            self._transport.resume_reading()
 
     def on_pong(self) -> None:
         """Nobody has pinged: heartbeats are messages."""
@@ -91,25 +111,23 @@ class Tunnel:
             self._transport.send_text(message.data)
         else:
             self._transport.send_bytes(message.data)
-        self._untold += len(message.data)
-        if self._untold >= self._high_water // 2 and self._taking is None:
+        self._arrivals.came(len(message.data))
+        if self._taking is None and self._has_to_tell():
             self._taking = asyncio.get_running_loop().create_task(self._tell_taken(self._transport))
+
+    def _has_to_tell(self) -> bool:
+        # After a while also what is little: the last word may be lost, and the owner wait for it.
+        late = asyncio.get_running_loop().time() - self._told_at > _REPEATED
+        return self._arrivals.are_worth_telling or (late and self._arrivals.are_news)
 
     async def _tell_taken(self, transport: OpenTransport) -> None:
         """Tell the owner what has gone to the client, so that it may send more."""
-        while self._untold >= self._high_water // 2 and not self._closed:
-            size, self._untold = self._untold, 0
+        while self._has_to_tell() and not self._closed:
+            self._told_at = asyncio.get_running_loop().time()
+            total = self._arrivals.tell()
             await transport.drained()
-            self._tell(Taken(self._number, size))
+            self._tell(Taken(self._number, False, total))
         self._taking = None
-
-    def flow(self, *, paused: bool) -> None:
-        """The owner wants to have nothing from the client for now, or wants it again."""
-        if self._transport is not None:
-            if paused:
-                self._transport.pause_reading()
-            else:
-                self._transport.resume_reading()
 
     def close(self, code: int, reason: str) -> None:
         """The owner closes the connection."""
@@ -135,7 +153,7 @@ class RemoteTransport:
     """The end with the session: a transport whose peer is connected to another server. *tell* sends to that server."""
 
     __slots__ = (
-        "_closed", "_drained", "_forget", "_high_water", "_next", "_number", "_opened", "_sent", "_tell", "_untaken",
+        "_arrivals", "_closed", "_drained", "_forget", "_next", "_number", "_opened", "_sent", "_tell", "_window",
         "paused", "receiver",
     )  # fmt: skip
 
@@ -150,22 +168,22 @@ class RemoteTransport:
         high_water: int,
     ) -> None:
         self.receiver: Receiver = receiver
-        self.paused: bool = False  # whether the other server is to read nothing from the client
+        self.paused: bool = False  # whether the other server is to hear nothing of what is taken
         self._number = number
         self._tell = tell
         self._forget = forget
-        self._high_water = high_water
         self._opened = False
         self._closed = False
         self._sent = 0  # how many messages went to the client
         self._next = 0  # the place of the message that has to come next
-        self._untaken = 0  # bytes of which the other server has not said that they have gone to the client
+        self._window = Window(high_water)  # what goes to the client
+        self._arrivals = Arrivals(high_water)  # what comes from it
         self._drained: asyncio.Future[None] | None = None  # only while somebody waits
 
     @property
     def writable(self) -> bool:
         """Whether little enough is on its way."""
-        return self._untaken < self._high_water and not self._closed
+        return self._window.is_open and not self._closed
 
     def send_text(self, data: bytes) -> None:
         """Send one text message."""
@@ -192,20 +210,20 @@ class RemoteTransport:
             self.close(_TOO_LARGE)
         else:
             self._sent += 1
-            self._untaken += len(data)
+            self._window.sent(len(data))
 
     def drained(self) -> Awaitable[None]:
         """Return an awaitable that is done when the client can take more, or is gone."""
-        if self._untaken < self._high_water or self._closed:
+        if self._window.is_open or self._closed:
             return READY
         if self._drained is None:
             self._drained = asyncio.get_running_loop().create_future()
         return asyncio.shield(self._drained)
 
-    def taken(self, size: int) -> None:
+    def taken(self, total: int) -> None:
         """So many bytes have gone to the client."""
-        self._untaken = max(0, self._untaken - size)
-        if self._untaken < self._high_water:
+        self._window.taken(total)
+        if self._window.is_open:
             self._release_drained()
 
     def _release_drained(self) -> None:
@@ -218,16 +236,17 @@ class RemoteTransport:
         return False
 
     def pause_reading(self) -> None:
-        """Take no more from the client; what is on its way still arrives."""
-        if not self.paused and not self._closed:
-            self.paused = True
-            self._tell(Flow(self._number, paused=True))
+        """Take no more from the client; what is on its way still arrives, until the window is full."""
+        self.paused = True
 
     def resume_reading(self) -> None:
         """Take messages again."""
-        if self.paused:
-            self.paused = False
-            self._tell(Flow(self._number, paused=False))
+        self.paused = False
+        self._tell_taken()
+
+    def _tell_taken(self) -> None:
+        if self._arrivals.are_worth_telling and not self.paused and not self._closed:
+            self._tell(Taken(self._number, True, self._arrivals.tell()))
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the client's WebSocket."""
@@ -254,6 +273,8 @@ class RemoteTransport:
             self.receiver.on_text(message.data)
         else:
             self.receiver.on_bytes(message.data)
+        self._arrivals.came(len(message.data))
+        self._tell_taken()
 
     def closed(self, code: int, reason: str) -> None:
         """The client's WebSocket is gone, or the server where it was."""
