@@ -19,10 +19,10 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Workers]]:
     """Starts the application, if there is none yet an ordinary one."""
     started: list[Workers] = []
 
-    def start(*options: str) -> Workers:
+    def start(*options: str, patch: str = "") -> Workers:
         if not (tmp_path / "served.py").exists():
             write(tmp_path)
-        started.append(Workers(tmp_path, *options))
+        started.append(Workers(tmp_path, *options, patch=patch))
         started[-1].start()
         return started[-1]
 

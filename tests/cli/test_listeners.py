@@ -1,5 +1,6 @@
 """The sockets of several workers: one port for all, and what happens to it."""
 
+import select
 import socket
 import sys
 from collections.abc import Iterator
@@ -64,6 +65,38 @@ def test_what_a_worker_leaves_goes_to_the_others_until_it_is_back(listeners: Lis
         with socket.create_connection(("127.0.0.1", port), timeout=5):
             listeners.of(3)[0].accept()[0].close()
     assert ports(listeners, 3) == {port}
+    listeners.release(1)  # which has not been back yet
+    listeners.of(1)[0].listen()
+    served = {1: 0, 3: 0}
+    for _ in range(60):
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+            client.setblocking(False)
+            number, accepted = accept(listeners, client)
+            with accepted:
+                accepted.sendall(b"hello")
+            client.settimeout(5)
+            assert client.recv(5) == b"hello"
+            served[number] += 1
+    assert min(served.values()) > 0
+
+
+def accept(listeners: Listeners, client: socket.socket) -> tuple[int, socket.socket]:
+    """Return which worker accepts *client*, and its end of the connection."""
+    both = {listeners.of(number)[0]: number for number in (1, 3)}
+    ready, _, _ = select.select(list(both), [], [], 5)
+    accepted, address = ready[0].accept()
+    assert address == client.getsockname()
+    return both[ready[0]], accepted
+
+
+@SPREADS
+def test_a_port_for_which_another_server_only_starts_its_workers(listeners: Listeners):
+    with closing(Listeners(ServeOptions(port=0), 2)) as free:
+        (port,) = ports(free, 2)
+    taken = pytest.raises(OSError, match=f"cannot listen on 127.0.0.1, port {port}: Address already in use")
+    with closing(Listeners(ServeOptions(port=port), 2)), taken:
+        Listeners(ServeOptions(port=port), 2)
+    Listeners(ServeOptions(port=port), 2).close()
 
 
 def test_a_port_that_another_server_has(listeners: Listeners):

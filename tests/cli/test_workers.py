@@ -227,7 +227,55 @@ def test_a_worker_that_is_told_to_stop_is_replaced(serve: Callable[..., Workers]
     os.kill(pids[0], signal.SIGTERM)
     server.wait_until(lambda: server.pids[0] != pids[0])
     assert f"goodbye {pids[0]}" in server.log
-    assert f"worker 1 (process {pids[0]}) ended with status 0: another takes its place" in server.log
+    assert f"worker 1 (process {pids[0]}) stops: another takes its place" in server.log
+
+
+def test_a_worker_that_takes_its_time_to_stop_is_replaced_before_it_has_ended(
+    serve: Callable[..., Workers], tmp_path: Path
+):
+    write(tmp_path, stop="time.sleep(2)")
+    server = serve("--workers", "2")
+    pids = server.wait_for_workers(2)
+    os.kill(pids[0], signal.SIGTERM)
+    server.wait_until(lambda: server.pids[0] != pids[0])
+    assert not is_gone(pids[0])
+    assert sorted(server.answers(40)) == sorted(server.pids)
+    server.wait_until(lambda: is_gone(pids[0]))
+    assert f"goodbye {pids[0]}" in server.log
+    assert "has died" not in server.log
+
+
+def test_a_worker_that_dies_before_its_child_is_replaced(serve: Callable[..., Workers], tmp_path: Path):
+    write(tmp_path, start="os.fork() or (time.sleep(10), os._exit(0))")  # which has whatever its parent had
+    server = serve("--workers", "2")
+    pids = server.wait_for_workers(2)
+    os.kill(pids[0], signal.SIGKILL)
+    server.wait_until(lambda: server.pids[0] != pids[0], 5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there are no such signals")
+def test_a_signal_without_a_name(serve: Callable[..., Workers]):
+    server = serve("--workers", "2")
+    pids = server.wait_for_workers(2)
+    os.kill(pids[0], 40)
+    server.wait_until(lambda: server.pids[0] != pids[0])
+    assert f"worker 1 (process {pids[0]}) was ended by signal 40: another takes its place" in server.log
+
+
+def test_a_worker_that_does_not_start_leaves_new_clients_to_the_others_and_is_killed(
+    serve: Callable[..., Workers], tmp_path: Path
+):
+    patch = "import moongate.server.workers as w; w._SLOW, w._SHORTEST_LIMIT, w._START_FACTOR = 1, 3, 0"
+    server = serve("--workers", "2", patch=patch)
+    pids = server.wait_for_workers(2)
+    write(tmp_path, start="time.sleep(60)")
+    os.kill(pids[1], signal.SIGKILL)
+    server.wait_for_log("worker 2 has not started for 1 s: new clients go to the others")
+    assert server.answers(30) == {pids[0]: 30}
+    server.wait_for_log("has not started within 3 s: it is killed")
+    write(tmp_path)
+    server.wait_until(lambda: len(server.pids) == 2 and server.pids[1] != pids[1])
+    assert sorted(server.answers(60)) == sorted(server.pids)
 
 
 def test_a_module_that_cannot_be_imported_is_said_once(tmp_path: Path):

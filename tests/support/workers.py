@@ -52,17 +52,19 @@ def write(folder: Path, *, start: str = "...", stop: str = "...") -> None:
     (folder / "served.py").write_text(APPLICATION.replace("START", start).replace("STOP", stop))
 
 
-def command(*options: str) -> list[str]:
-    return [sys.executable, "-m", "moongate", "run", "served:app", *options]
+def command(*options: str, patch: str = "") -> list[str]:
+    """Return what starts the server; *patch* is run first, in the parent alone."""
+    start = f"{patch}\nimport runpy\nrunpy.run_module('moongate', run_name='__main__', alter_sys=True)"
+    return [sys.executable, *(("-c", start) if patch else ("-m", "moongate")), "run", "served:app", *options]
 
 
 class Workers(ServerProcess):
     """A server with workers in a folder of its own, which is where its temporary files go as well."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, patch: str = "") -> None:
         port = free_port()
         # It leads a process group, to which a terminal would send its signals.
-        words = ["setsid", *command("--port", str(port), *options)]
+        words = ["setsid", *command("--port", str(port), *options, patch=patch)]
         super().__init__(words, port=port, folder=folder, variables={"TMPDIR": str(folder)})
         self.folder = folder
 

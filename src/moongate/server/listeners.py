@@ -31,34 +31,38 @@ class Listeners:
         self._identity: tuple[int, int] | None = None  # of the file at that path
         self._addresses: list[tuple[socket.AddressFamily, tuple[object, ...]]] = []
         self._spread = self._path is None and sys.platform == "linux"
+        self._claims: list[socket.socket] = []
         try:
             first = self._bind_first(options)
             self._sockets = [first, *(self._bind_all() if self._spread else first for _ in range(1, count))]
         except BaseException:
+            self._release_claims()
             self._forget_path()
             raise
         self.where: str = _where(options, first)
 
     def of(self, number: int) -> list[socket.socket]:
-        """Return the sockets of the worker *number*, which counts from 1. Raises OSError."""
-        listeners = self._sockets[number - 1]
-        if not listeners:
-            listeners.extend(self._bind_all())
-        return listeners
+        """Return the sockets of the worker *number*, which counts from 1, to listen on."""
+        return self._sockets[number - 1]
 
     def release(self, number: int) -> None:
-        """Leave the clients of the worker *number*, which cannot start, to the others; the last ones stay."""
-        listeners = self._sockets[number - 1]
-        if self._spread and sum(map(bool, self._sockets)) > 1:  # else the others accept from the same socket
-            for listener in listeners:
-                listener.close()
-            listeners.clear()
+        """Leave the clients of the worker *number*, which does not start, to the others; the last ones stay.
+
+        The sockets stay bound and do not listen, whoever else holds them, until a worker listens on them again.
+        """
+        if not self._spread:  # the others accept from the same socket
+            return
+        own = self._sockets[number - 1]
+        if any(_listens(listener) for others in self._sockets if others is not own for listener in others):
+            for listener in filter(_listens, own):  # to shut one down that does not would spoil what it accepts later
+                listener.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Accept nobody any more."""
         for listeners in self._sockets:
             for listener in listeners:
                 listener.close()
+        self._release_claims()
         self._forget_path()
 
     def _bind_first(self, options: ServeOptions) -> list[socket.socket]:
@@ -73,8 +77,13 @@ class Listeners:
             try:
                 if self._spread and port:
                     # A socket with SO_REUSEPORT could share the port with a server that is there already.
+                    self._claims.append(_claimed(family, (address[0], port)))
                     _bound(family, (address[0], port, *address[2:]), spread=False).close()
                 listener = _bound(family, (address[0], port, *address[2:]), spread=self._spread)
+                if self._spread and not port:
+                    # The system takes back a port that it has chosen when its socket is shut down, but not this one.
+                    with listener:
+                        listener = _bound(family, listener.getsockname(), spread=True)
             except OSError as error:
                 if error.errno not in _UNAVAILABLE:
                     raise
@@ -89,6 +98,10 @@ class Listeners:
 
     def _bind_all(self) -> list[socket.socket]:
         return [_bound(family, address, spread=True) for family, address in self._addresses]
+
+    def _release_claims(self) -> None:
+        for claim in self._claims:
+            claim.close()
 
     def _forget_path(self) -> None:
         """Remove the UNIX socket, unless another server has put its own there."""
@@ -115,6 +128,24 @@ def _bound(family: socket.AddressFamily, address: tuple[object, ...], *, spread:
         listener.close()
         raise OSError(error.errno, f"cannot listen on {address[0]}, port {address[1]}: {error.strerror}") from None
     return listener
+
+
+def _listens(listener: socket.socket) -> bool:
+    return bool(listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+
+
+def _claimed(family: socket.AddressFamily, address: tuple[object, int]) -> socket.socket:
+    """Keep others that serve by workers from *address*: while they start, their sockets do not listen yet.
+
+    The name lives as long as the socket, in Linux' abstract namespace of UNIX sockets (unix(7)).
+    """
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        claim.bind(f"\0moongate-workers-{family:d}-{address[0]}-{address[1]}")
+    except OSError as error:
+        claim.close()
+        raise OSError(error.errno, f"cannot listen on {address[0]}, port {address[1]}: {error.strerror}") from None
+    return claim
 
 
 def _bound_unix(path: Path) -> socket.socket:

@@ -260,6 +260,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: Any = None) -> None:
         """Accept nobody any more, stop the application, then close what is left."""
+        if self._worker is not None:
+            self._worker.leave()
         for server in self.servers:
             server.close()
         await self._served.stop()

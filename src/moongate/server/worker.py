@@ -52,6 +52,7 @@ class Worker:
         for inherited in (self._control, *self.listeners):
             inherited.set_inheritable(False)
         self._patience = GRACE
+        self._leaving = False
         self._orphaned = False
 
     def begin(self) -> None:
@@ -77,6 +78,12 @@ class Worker:
         with contextlib.suppress(ConnectionError):  # the parent has died, which is noticed elsewhere
             self._control.sendall(msgspec.json.encode(Ready(self._patience)))
 
+    def leave(self) -> None:
+        """Tell the parent that no more clients are let in, so that another worker comes before this one has ended."""
+        self._leaving = True
+        with contextlib.suppress(ConnectionError):  # as above
+            self._control.sendall(b"leaving")
+
     def end(self) -> None:
         """Leave nothing behind that the parent would have removed."""
         if self._orphaned:
@@ -86,6 +93,8 @@ class Worker:
         """Stop as on SIGTERM when the parent has died."""
         with contextlib.suppress(ConnectionError):
             self._control.recv(1)  # nothing comes but the end
+        if self._leaving:
+            return  # it stops anyway, and the parent may have let go of it
         self._orphaned = True
         logging.getLogger("moongate.server").error("the parent of worker %d has died: it stops", self.seat.number)
         os.kill(os.getpid(), signal.SIGTERM)

@@ -29,7 +29,10 @@ _START_FAILED = 3
 _STEADY = 10.0  # seconds after which a worker that ends is no sign that its successor ends as well
 _FIRST_DELAY = 0.1  # seconds before a worker is replaced; doubled each time that this does not help
 _LONGEST_DELAY = 5.0
-_READY_SIZE = 256
+_SLOW = 30.0  # seconds of a start after which the clients of a worker are left to the others
+_SHORTEST_LIMIT = 120.0  # seconds that a start may take, or some times what the first one took
+_START_FACTOR = 5
+_MESSAGE_SIZE = 256
 
 
 def run(import_string: str, options: ServeOptions) -> int:
@@ -86,7 +89,10 @@ class _Process:
     def fate(self) -> str:
         """How it ended."""
         status = self.process.returncode
-        return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        if status >= 0:
+            return f"ended with status {status}"
+        names = {number.value: number.name for number in signal.Signals}  # those of real time have none
+        return f"was ended by {names.get(-status, f'signal {-status}')}"
 
     @property
     def was_steady(self) -> bool:
@@ -100,15 +106,32 @@ class _Process:
 
     async def wait_until_ready(self) -> None:
         """Wait until it lets clients in; raises _StartError if it ends before."""
-        try:
-            message = await asyncio.get_running_loop().sock_recv(self._control, _READY_SIZE)
-        except ConnectionError:
-            message = b""
+        message = await self._heard()
         if not message:
-            await self.ended.wait()
             raise _StartError(self.process.returncode)
         self._patience = msgspec.json.decode(message, type=Ready).patience
         self._ready_at = time.monotonic()
+
+    async def wait_until_leaving(self) -> None:
+        """Wait until it lets nobody in any more: it stops, or has ended."""
+        await self._heard()
+
+    async def _heard(self) -> bytes:
+        """Return what it says next, nothing once it has ended. Whoever it has started may hold its socket longer."""
+        receiving = asyncio.ensure_future(asyncio.get_running_loop().sock_recv(self._control, _MESSAGE_SIZE))
+        ending = asyncio.ensure_future(self.ended.wait())
+        either: set[asyncio.Future[Any]] = {receiving, ending}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            message = receiving.result() if receiving.done() else b""
+        except ConnectionError:
+            message = b""
+        finally:
+            for each in either:
+                each.cancel()
+        if not message:
+            await self.ended.wait()
+        return message
 
     async def stop(self) -> None:
         """Let it say goodbye to its clients; kill it if that takes too long."""
@@ -144,6 +167,7 @@ class _Supervisor:
         self._forced = asyncio.Event()
         self._renewal = asyncio.Event()
         self._has_terminal = _has_terminal()
+        self._start_limit = float("inf")  # seconds
 
     async def run(self) -> int:
         """Serve until a signal comes; return the exit status."""
@@ -191,7 +215,9 @@ class _Supervisor:
     async def _serve(self) -> None:
         """Start all workers and keep them; raises _StartError if one does not start at all."""
         first, *others = self._numbers
+        began = time.monotonic()
         await self._start(first, is_first=True)  # alone, so that what hinders it is said once
+        self._start_limit = max(_SHORTEST_LIMIT, _START_FACTOR * (time.monotonic() - began))
         await asyncio.gather(*map(self._start, others))
         _LOGGER.info("%d workers run on %s (Press CTRL+C to quit)", len(self._numbers), self._listeners.where)
         await asyncio.gather(self._renew_on_demand(), *map(self._keep, self._numbers))
@@ -204,7 +230,13 @@ class _Supervisor:
             _LOGGER.error("worker %d could not be started: %s", number, error)  # noqa: TRY400  # the system's reason
             raise _StartError(_START_FAILED) from error
         try:
-            await process.wait_until_ready()
+            async with asyncio.timeout(self._start_limit):
+                await process.wait_until_ready()
+        except TimeoutError:
+            _LOGGER.error("%s has not started within %g s: it is killed", process.name, self._start_limit)  # noqa: TRY400  # there is no more to say
+            await process.kill()
+            process.close()
+            raise _StartError(process.process.returncode) from None
         except _StartError:
             process.close()
             if not self._stopping.is_set():
@@ -236,11 +268,11 @@ class _Supervisor:
         return worker
 
     async def _keep(self, number: int) -> None:
-        """Replace the worker *number* whenever it ends."""
+        """Replace the worker *number* whenever it ends, or begins to."""
         delay = _FIRST_DELAY
         while True:
             process = self._serving[number]
-            await process.ended.wait()
+            await process.wait_until_leaving()
             async with self._replacing[number]:
                 if self._serving[number] is not process:
                     continue  # it was renewed
@@ -248,7 +280,8 @@ class _Supervisor:
                 if process.was_steady:
                     delay = _FIRST_DELAY
                 level = logging.ERROR if process.process.returncode else logging.INFO
-                _LOGGER.log(level, "%s %s: another takes its place", process.name, process.fate)
+                fate = process.fate if process.ended.is_set() else "stops"
+                _LOGGER.log(level, "%s %s: another takes its place", process.name, fate)
                 delay = await self._replace(number, delay)
 
     async def _replace(self, number: int, delay: float) -> float:
@@ -258,12 +291,19 @@ class _Supervisor:
                 self._listeners.release(number)
             await asyncio.sleep(delay)
             delay = min(2 * delay, _LONGEST_DELAY)
+            slow = asyncio.get_running_loop().call_later(_SLOW, self._leave_clients, number)
             try:
                 await self._start(number)
             except _StartError:
                 _LOGGER.info("worker %d is tried again in %g s", number, delay)
             else:
                 return delay
+            finally:
+                slow.cancel()
+
+    def _leave_clients(self, number: int) -> None:
+        _LOGGER.warning("worker %d has not started for %g s: new clients go to the others", number, _SLOW)
+        self._listeners.release(number)
 
     async def _renew_on_demand(self) -> None:
         """Replace all workers, one by one, whenever that is asked for; each serves before the one before it stops."""
