@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -53,6 +53,31 @@ async def make():
 
 
 Make = Callable[..., Sender]
+
+
+async def test_what_waits_is_bounded_in_bytes_too(make: Make):
+    sender = make(outbox_bytes=1000)
+    sender.bus.away = True
+    large = Frame("0", bytes(600))
+    first, second = sender.outbox.put(large), sender.outbox.put(large)
+    with pytest.raises(ClusterError, match="1 messages wait already for the cluster's bus, with 600 bytes"):
+        await second
+    assert not first.done
+    assert sender.counters.refused == 1
+
+
+async def test_batches_are_bounded_in_bytes(make: Make, monkeypatch: pytest.MonkeyPatch):
+    sender = make()
+    batches: list[int] = []
+
+    async def send(frames: Sequence[Frame]) -> list[None]:
+        batches.append(len(frames))
+        return [None] * len(frames)
+
+    monkeypatch.setattr(sender.bus, "send", send)
+    sendings = [sender.outbox.put(Frame("0", bytes(100_000))) for _ in range(9)]
+    await asyncio.gather(*map(asyncio.wait_for, sendings, [5] * 9))
+    assert batches == [3, 3, 3]
 
 
 async def test_messages_are_sent_in_order(make: Make):

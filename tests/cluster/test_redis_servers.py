@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis.asyncio
 from redis.asyncio import Sentinel
 from redis.asyncio.cluster import RedisCluster as RedisClusterClient
+from redis.credentials import CredentialProvider
 
 from moongate import AsyncEmitter, ConfigurationError, Emitter, RedisCluster, RedisStreamsCluster
 from moongate.cluster.bus import Cluster
-from tests.cluster.party import Party, health, until
+from tests.cluster.party import Party, health, nodes, until
 from tests.support.process import free_port
 from tests.support.redis import RedisCluster3, RedisServer, wait_for_port
 
@@ -61,6 +63,67 @@ async def test_one_server(party: Party, redis_server: RedisServer, kind: str):
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_redis_cluster(party: Party, redis_cluster: RedisCluster3, kind: str):
     await exchange(party, kind, lambda: RedisClusterClient(host="127.0.0.1", port=redis_cluster.port))
+
+
+async def test_a_redis_cluster_that_is_away_as_a_whole(party: Party):
+    with RedisCluster3() as servers:
+        source = RedisCluster(
+            lambda: RedisClusterClient(host="127.0.0.1", port=servers.port),
+            sharded=True, heartbeat_interval=0.1, heartbeat_timeout=1.0,
+        )  # fmt: skip
+        one = await party.app(source)
+        for server in servers.servers:
+            server.stop()
+        await until(lambda: health(one.app).status == "down")
+        party.apps.clear()
+        other = await party.app(source)  # it starts alone
+        assert health(other.app).status == "down"
+        for server in servers.servers:
+            server.start()
+        await asyncio.to_thread(servers.wait)
+        await until(lambda: health(one.app).status == health(other.app).status == "up")
+        await until(lambda: nodes(one.app) == (health(other.app).node,))
+        client = await other.connect()
+        await client.emit_with_ack("join", "kitchen", timeout=5)
+        await one.app.server("/").to("kitchen").emit("smell", "coffee")
+        assert await client.receive("smell", timeout=5) == "coffee"
+
+
+async def test_a_connection_that_redis_closed_between_two_calls_of_an_emitter(party: Party, redis_server: RedisServer):
+    running = await party.app(RedisCluster(redis_server.url, prefix="idle"))
+    client = await running.connect()
+
+    def script() -> None:
+        with Emitter(RedisCluster(redis_server.url, prefix="idle")) as emitter:
+            emitter.emit("news", 1)
+            redis_server.command("CLIENT", "KILL", "TYPE", "normal")
+            emitter.emit("news", 2)
+
+    await asyncio.to_thread(script)
+    assert [await client.receive("news", timeout=5) for _ in range(2)] == [1, 2]
+
+
+async def test_a_program_that_gives_the_password_may_fail_for_a_while(party: Party, redis_server: RedisServer):
+    """Whatever it raises, and whenever: the listener tries again."""
+    passwords = Passwords()
+    source = redis.asyncio.Redis(port=redis_server.port, credential_provider=passwords)
+    running = await party.app(RedisCluster(lambda: source, prefix="passwords", heartbeat_interval=0.1))
+    passwords.broken = True
+    redis_server.command("CLIENT", "KILL", "TYPE", "pubsub")
+    await until(lambda: "no password" in health(running.app).reason)
+    passwords.broken = False
+    await until(lambda: health(running.app).status == "up")
+
+
+class Passwords(CredentialProvider):
+    """Of the user whom Redis lets in without one; `broken`, it has none to give."""
+
+    broken = False
+
+    async def get_credentials_async(self) -> tuple[str, str]:
+        if self.broken:
+            raise LookupError("there is no password now")
+        return "default", ""
 
 
 @pytest.mark.parametrize("kind", ["classic", "sharded", "streams"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from moongate.cluster.rooms import Rooms, Target
+from moongate.cluster.rooms import CLIENT_ID_LENGTH, Rooms, Target
 
 
 class Someone:
@@ -76,6 +76,37 @@ def test_who_has_left_joins_nothing_in_the_name_of_another(rooms: Rooms[Someone]
     rooms.add(Someone("ann"))
     rooms.join(old, ["blue"])
     assert selected(rooms, Target(frozenset(["blue"]))) == ["bob", "cyd"]
+
+
+class Watcher:
+    """Knows the rooms that it was told of."""
+
+    def __init__(self) -> None:
+        self.rooms: list[str] = []
+
+    def room_opened(self, room: str) -> None:
+        self.rooms.append(room)
+
+    def room_emptied(self, room: str) -> None:
+        self.rooms.remove(room)
+
+
+def test_a_watcher_knows_each_room_that_has_members_and_those_of_odd_ids() -> None:
+    rooms: Rooms[Someone] = Rooms()
+    watcher = rooms.watcher = Watcher()
+    ann, bob = Someone("a" * CLIENT_ID_LENGTH), Someone("/chat#bob")
+    rooms.add(ann)
+    assert watcher.rooms == []
+    rooms.join(ann, ["red", "/chat#bob"])
+    rooms.add(bob)
+    assert sorted(watcher.rooms) == ["/chat#bob", "red"]
+    rooms.leave(ann, ["/chat#bob", "red"])
+    assert watcher.rooms == ["/chat#bob"]
+    rooms.join(ann, ["/chat#bob"])
+    rooms.remove(bob)
+    assert watcher.rooms == ["/chat#bob"]
+    rooms.remove(ann)
+    assert watcher.rooms == []
 
 
 def test_an_empty_room_does_not_exist(rooms: Rooms[Someone]) -> None:

@@ -147,6 +147,30 @@ def test_older_servers_are_answered():
         assert CLASSIC.decode(channel, data) is None
 
 
+@pytest.mark.parametrize("kind", [2, 3, 4, 5])
+def test_requests_that_do_not_say_who_is_meant_are_passed_over(kind: int):
+    """Servers of before name a client instead; taken for a request about nobody in particular it would mean all."""
+    request = msgspec.json.encode({"type": kind, "requestId": "a", "sid": "ann", "room": "red", "close": True})
+    assert CLASSIC.decode("socket.io-request#/#", request) is None
+
+
+def test_rooms_that_node_names_by_numbers():
+    opts = {"rooms": [5], "except": [6.5], "flags": {}}
+    broadcast = CLASSIC.decode("socket.io#/#5#", packed("x", {"type": 2, "data": ["e"], "nsp": "/"}, opts))
+    assert broadcast is not None
+    assert broadcast.body == Emit(Target(frozenset({"5"}), frozenset({"6.5"})), ["e"])
+    assert broadcast.room == "5"
+    steering = msgspec.json.encode({"uid": "x", "nsp": "/", "type": 4, "data": {"opts": opts, "rooms": [7, "red"]}})
+    joined = ADAPTER.decode(steering)
+    assert joined is not None
+    assert joined.body == Join(Target(frozenset({"5"}), frozenset({"6.5"})), ("7", "red"))
+    client = {"id": "ann", "rooms": ["ann", 5], "handshake": {}, "data": {}}
+    fetched = CLASSIC.decode("socket.io-response#/#", msgspec.json.encode({"requestId": "a", "sockets": [client]}))
+    assert fetched is not None
+    assert isinstance(fetched.body, Fetched)
+    assert fetched.body.clients[0].rooms == ("ann", "5")
+
+
 def test_dates_of_javascript():
     broadcast = b"\x93\xa1x\x82\xa4type\x02\xa4data\x92\xa1e\xd7\xff\x00\x00\x00\x00\x00\x00\x00\x0a\x80"
     message = CLASSIC.decode("socket.io#/#", broadcast)

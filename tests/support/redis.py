@@ -116,11 +116,15 @@ class RedisCluster3:
         addresses = [f"127.0.0.1:{server.port}" for server in self.servers]
         command = ["redis-cli", "--cluster", "create", *addresses, "--cluster-yes"]
         subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)
+        self.wait()
+        return self
+
+    def wait(self) -> None:
+        """Return when the servers have found each other."""
         deadline = time.monotonic() + LIMIT
         while not all("cluster_state:ok" in server.command("CLUSTER", "INFO") for server in self.servers):
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

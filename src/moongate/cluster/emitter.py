@@ -218,7 +218,7 @@ class Emitter:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return self._runner.run(coroutine)
+            return self._runner.run(_with_news(coroutine))
         coroutine.close()
         raise ConfigurationError(
             "an Emitter would block the event loop that runs here", where="Emitter", mend="Use AsyncEmitter."
@@ -236,6 +236,13 @@ class Emitter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+async def _with_news(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Let the loop see first what has come since the last call: the bus may have closed the connection."""
+    for _ in range(2):  # in the first turn it looks, in the second it tells
+        await asyncio.sleep(0)
+    return await coroutine
 
 
 async def _made(cluster: Cluster | str, namespace: str) -> AsyncEmitter:

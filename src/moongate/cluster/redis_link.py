@@ -111,7 +111,8 @@ class Link(asyncio.Protocol):
         self.close(f"the connection to Redis is lost: {error}" if error else "Redis closed the connection")
 
     def eof_received(self) -> None:
-        """Redis says nothing more; the transport closes."""
+        """Redis says nothing more."""
+        self.close("Redis closed the connection")
 
     def pause_writing(self) -> None:
         """Redis takes nothing for the moment: nothing more is written than a batch, whose answer is awaited."""
