@@ -46,6 +46,9 @@ class MemoryBus:
         self.listener = listener
         listener.connected()
 
+    async def fall_silent(self) -> None:
+        """Nobody counts."""
+
     async def close(self) -> None:
         self.listener = None
 

@@ -51,7 +51,7 @@ def set_mode(folder: Path, mode: int) -> None:
 
 def parcel(*messages: bytes) -> bytes:
     """Messages as a process sends them, together."""
-    return msgspec.msgpack.encode(messages)
+    return msgspec.msgpack.encode(["", messages])
 
 
 async def two(party: Party, folder: Path) -> tuple[TestApp, TestApp]:
@@ -128,6 +128,27 @@ async def test_a_process_that_is_stopped_does_not_hold_up_the_others(party: Part
             while await server.server_side_emit_with_ack("sum", 1, 2) != [3, 3]:
                 await asyncio.sleep(0.01)
         await server.emit("news", "again")
+
+
+async def test_what_a_process_has_not_handled_is_bounded_in_bytes(party: Party, folder: Path):
+    one, _ = await two(party, folder)
+    async with Neighbour(folder) as neighbour:
+        await until(lambda: neighbour.node in nodes(one.app))
+        server = one.app.server("/")
+        large = "x" * 1_000_000
+        for _ in range(100):  # as long as it handles them there may be any number
+            await server.emit("news", large)
+        neighbour.pause()
+        fates = await asyncio.gather(*(server.emit("news", large) for _ in range(40)), return_exceptions=True)
+        refused = [str(fate) for fate in fates if isinstance(fate, ClusterError)]
+        assert 15 < len(refused) < 40
+        assert all(neighbour.node in reason for reason in refused)
+        neighbour.resume()
+        async with asyncio.timeout(LIMIT):
+            while await server.server_side_emit_with_ack("sum", 1, 2) != [3, 3]:
+                await asyncio.sleep(0.01)
+        for _ in range(40):
+            await server.emit("news", large)
 
 
 async def test_a_folder_that_is_removed_is_made_again(party: Party, folder: Path):

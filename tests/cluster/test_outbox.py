@@ -75,7 +75,7 @@ async def test_batches_are_bounded_in_bytes(make: Make, monkeypatch: pytest.Monk
         return [None] * len(frames)
 
     monkeypatch.setattr(sender.bus, "send", send)
-    sendings = [sender.outbox.put(Frame("0", bytes(100_000))) for _ in range(9)]
+    sendings = [sender.outbox.put(Frame("0", bytes(30_000))) for _ in range(9)]
     await asyncio.gather(*map(asyncio.wait_for, sendings, [5] * 9))
     assert batches == [3, 3, 3]
 

@@ -14,7 +14,7 @@ from redis.credentials import CredentialProvider
 
 from moongate import AsyncEmitter, ConfigurationError, Emitter, RedisCluster, RedisStreamsCluster
 from moongate.cluster.bus import Cluster
-from tests.cluster.party import Party, health, nodes, until
+from tests.cluster.party import Lobby, Party, health, nodes, until
 from tests.support.process import free_port
 from tests.support.redis import RedisCluster3, RedisServer, wait_for_port
 
@@ -124,6 +124,19 @@ class Passwords(CredentialProvider):
         if self.broken:
             raise LookupError("there is no password now")
         return "default", ""
+
+
+async def test_what_is_far_too_large_costs_the_connection_and_not_the_memory(party: Party, redis_server: RedisServer):
+    source = RedisCluster(redis_server.url, prefix="huge", max_message=1_000_000)
+    one, other = await party.app(source), await party.app(source)
+    client = await other.connect()
+    redis_server.command("PUBLISH", "huge#/#", b"\x93" + bytes(20_000_000))
+    changes = [running.get(Lobby).changes for running in (one, other)]
+    await until(lambda: all(any("more than 1000000 bytes" in each.reason for each in every) for every in changes))
+    await until(lambda: health(one.app).status == health(other.app).status == "up")
+    await until(lambda: nodes(one.app) == (health(other.app).node,))
+    await one.app.server("/").emit("news", "the next one")
+    assert await client.receive("news", timeout=5) == "the next one"
 
 
 @pytest.mark.parametrize("kind", ["classic", "sharded", "streams"])

@@ -141,6 +141,14 @@ async def test_the_room_of_an_older_client(party: Party, redis_server: RedisServ
     assert news.startswith("/hall#")
 
 
+async def test_messages_of_later_versions_are_counted(party: Party, redis_server: RedisServer):
+    running = await party.app(RedisCluster(redis_server.url, sharded=True, prefix="later"))
+    for kind in (77, 99):
+        redis_server.command("SPUBLISH", "later#/#", f'{{"uid":"later","nsp":"/","type":{kind},"data":{{}}}}')
+    await until(lambda: health(running.app).ignored == 2)
+    assert (health(running.app).malformed, health(running.app).status) == (0, "up")
+
+
 async def test_namespaces_that_come_and_go_leave_nothing(party: Party, redis_server: RedisServer):
     cluster = RedisCluster(redis_server.url, prefix="come and go")
     running = await party.app(cluster)

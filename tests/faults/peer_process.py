@@ -26,7 +26,7 @@ async def _send(app: TestApp, name: str, number: int) -> None:
     server = app.server()
     _tell("send", number)
     try:
-        await (server.to(ROOM) if number % 2 else server).emit("message", name, number)
+        await (server.to(ROOM) if number % 2 else server).emit("message", name, number, "")
     except ClusterError as error:
         _tell("fail", number, error.reason, error.sent)
     else:
@@ -42,7 +42,7 @@ async def _send_all(app: TestApp, name: str, pause: float) -> None:
 
 async def _receive(client: SocketIoClient) -> None:
     while True:
-        sender, number = await client.receive("message", timeout=3600)
+        sender, number, _ = await client.receive("message", timeout=3600)
         _tell("receive", sender, number)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -63,6 +63,8 @@ class Scene:
         *,
         pause: float = 0.01,
         proxied: bool = False,
+        slow: Mapping[str, float] | None = None,
+        padding: int = 0,
         server: RedisServer | None = None,
         **options: Any,
     ) -> None:
@@ -71,7 +73,9 @@ class Scene:
         self.server = server or RedisServer()
         self.options = options
         self.proxy: Proxy | None = None  # of the node "a"
-        self._is_proxied = proxied
+        self._slow = dict(slow or {})  # how the network of the node "a" is
+        self._padding = "x" * padding  # what each message has beside its number
+        self._is_proxied = proxied or bool(slow)
         self.nodes: dict[str, TestApp] = {}
         self.clients: dict[str, SocketIoClient] = {}
         self._pause = pause
@@ -84,7 +88,7 @@ class Scene:
         try:
             self._stack.enter_context(self.server)
             if self._is_proxied:
-                self.proxy = await self._stack.enter_async_context(Proxy(self.server.port))
+                self.proxy = await self._stack.enter_async_context(Proxy(self.server.port, **self._slow))
             for name in ("a", "b"):
                 await self.enter(name)
             await until(lambda: all(len(self.health(name).nodes) == 1 for name in self.nodes))
@@ -181,7 +185,7 @@ class Scene:
         self.ledger.send(name, number)
         try:
             # Every other one by the room, which has a channel of its own where Redis is sharded.
-            await (server.to(ROOM) if number % 2 else server).emit("message", name, number)
+            await (server.to(ROOM) if number % 2 else server).emit("message", name, number, self._padding)
         except ClusterError as error:
             self.ledger.fail(name, number, error)
         else:
@@ -189,7 +193,7 @@ class Scene:
 
     async def _receive(self, name: str, client: SocketIoClient) -> None:
         while True:
-            sender, number = await client.receive("message", timeout=_FOREVER)
+            sender, number, _ = await client.receive("message", timeout=_FOREVER)
             self.ledger.receive(name, sender, number)
 
     async def _echo(self, client: SocketIoClient) -> None:

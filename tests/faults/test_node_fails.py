@@ -5,9 +5,11 @@ import asyncio
 import pytest
 
 from moongate import AckTimeout, Answers, RemoteSocket
+from moongate.testing import TestApp
 from tests.cluster.party import until
+from tests.faults.desk import desk_app
 from tests.faults.peer import Peer
-from tests.faults.scene import FAST, Scene, side_by_side
+from tests.faults.scene import FAST, Scene, cluster_of, side_by_side
 
 pytestmark = pytest.mark.anyio
 
@@ -85,6 +87,30 @@ async def test_a_process_is_killed():
         assert ledger.noticed < NOTICED + SLACK, ledger
         assert ledger.lost == [], ledger
         assert ledger.count("refused") == 0, ledger
+
+    await side_by_side(play)
+
+
+async def test_nodes_are_restarted_one_after_the_other():
+    """Who stops says goodbye: nobody waits until it counts as dead, and the others miss nothing."""
+
+    async def play(kind: str) -> None:
+        scene = Scene("restarts of a third node", kind)
+        async with scene:
+            scene.ledger.begin()
+            for _ in range(3):
+                async with TestApp(desk_app(cluster_of(kind, scene.server.url))) as restarted:
+                    await until(lambda: all(len(scene.health(name).nodes) == 2 for name in scene.nodes))
+                    client = await restarted.connect()
+                    assert (await _ask(scene))[:2] == (3, ())
+                    await client.receive("message", timeout=5)
+                left = asyncio.get_running_loop().time()
+                await until(lambda: all(len(scene.health(name).nodes) == 1 for name in scene.nodes))
+                assert asyncio.get_running_loop().time() - left < FAST["heartbeat_timeout"] / 2
+                assert (await _ask(scene))[:2] == (2, ())
+            await scene.recover()
+        ledger = scene.ledger
+        assert (ledger.lost, ledger.count("refused"), ledger.count("unknown")) == ([], 0, 0), ledger
 
     await side_by_side(play)
 

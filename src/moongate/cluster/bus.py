@@ -137,6 +137,9 @@ class Bus(Protocol):
         Raises ConfigurationError for what no other try would mend, as a wrong password.
         """
 
+    async def fall_silent(self) -> None:
+        """Be none of those any more who are counted on to answer; what waits can still be sent."""
+
     async def close(self) -> None:
         """Let go of everything."""
 

@@ -38,6 +38,7 @@ class Heartbeats:
         self._options = options
         self._lost = lost
         self._update = update
+        self._heard_others = False  # since the last look back
         self._number = 0  # of the last heartbeat
         self._echo = 0  # of the last one that came back
         self._missed = 0  # how many in a row did not, though the bus took them
@@ -113,6 +114,7 @@ class Heartbeats:
         """Another node said that it is alive, or that it leaves, and whether messages reach it."""
         if len(node) != len(self._uid):
             return  # whatever says so is no Moongate node
+        self._heard_others = True
         if hears or leaving:
             self._absent.discard(node)
         if self._settling and not self._absent:
@@ -146,6 +148,10 @@ class Heartbeats:
     def _look_back(self) -> None:
         """See what became of the last heartbeat."""
         self._late = self._echo < self._number
+        heard_others, self._heard_others = self._heard_others, False
+        if heard_others:
+            self._missed = 0  # its own word takes long because there is so much to hear, and would not be faster anew
+            return
         if not self._late or self.cut is not None or self._sending is None or not self._sending.taken:
             return
         self._missed += 1

@@ -49,6 +49,7 @@ class LocalBus:
     def __init__(self, folder: Path, options: Options, encoder: PayloadEncoder) -> None:
         self._channels = Channels(options, encoder)
         self._decode = self._channels.wire.decode
+        self._limit = options.max_message
         self._folder = Folder(folder)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._wanted: set[str] = set()
@@ -69,6 +70,9 @@ class LocalBus:
         self._wanted |= {self._channels.nodes, self._channels.node(listener.uid)}
         await self._bind(listener)
         self._task = asyncio.get_running_loop().create_task(self._keep(listener), name="moongate cluster neighbours")
+
+    async def fall_silent(self) -> None:
+        """Who says goodbye is counted on no more."""
 
     async def close(self) -> None:
         """Let go of everything."""
@@ -93,7 +97,7 @@ class LocalBus:
             for number, frame in enumerate(frames):
                 for peer in others.listeners(frame.channel):
                     if peer not in batch:
-                        batch[peer] = Parcels(peer)
+                        batch[peer] = Parcels(self._address, peer)
                     batch[peer].add(number, frame.data)
             full = [parcels for parcels in batch.values() if not parcels.send()]
             late = await _insist(others, full) if full else []
@@ -134,7 +138,8 @@ class LocalBus:
         try:
             self._folder.prepare()
             address = self._folder.new_address(listener.uid)
-            inbox = Inbox(self._context, self._folder.endpoint(address), functools.partial(self._received, listener))
+            receive = functools.partial(self._received, listener)
+            inbox = Inbox(self._context, self._folder.endpoint(address), receive, self._limit)
         except (OSError, zmq.ZMQError) as error:
             self._disconnect(listener, f"the sockets of the other processes cannot be reached: {error}")
             return
@@ -235,13 +240,14 @@ class LocalBus:
             if data.startswith(CONTROL):
                 self._peers.control(data)
                 return 1
-            messages = opened(data)
+            parcel = opened(data)
         except Exception as error:  # noqa: BLE001  # whatever comes, what comes next has to be heard
             listener.malformed(self._address, error)
             return 1
-        for each in messages:
+        for each in parcel.messages:
             self._hear(listener, each)
-        return len(messages)
+        self._peers.handled(parcel.sender, len(data))
+        return len(parcel.messages)
 
     def _hear(self, listener: Listener, data: bytes) -> None:
         try:

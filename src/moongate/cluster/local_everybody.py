@@ -1,6 +1,7 @@
 """All processes of one machine, as a program sees them that is none of them and only sends."""
 
 from collections.abc import Collection
+from math import inf
 
 from moongate.cluster.local_folder import Folder
 from moongate.cluster.local_link import Context, Peer
@@ -12,7 +13,7 @@ class Everybody:
     """Knows the processes of *folder*, and not what they listen to.
 
     To be told that, a program would have to read all the time, and the processes would wait for it whenever a client
-    joins a room.
+    joins a room. So it does not hear either what they have handled.
     """
 
     def __init__(self, folder: Folder, context: Context) -> None:
@@ -32,7 +33,7 @@ class Everybody:
             self._peers.pop(address).drop()
         for address in found - self._peers.keys():
             if not self._folder.is_dead(address):
-                self._peers[address] = Peer(self._context, address, self._folder.endpoint(address))
+                self._peers[address] = Peer(self._context, address, self._folder.endpoint(address), inf)
 
     def forget_if_dead(self, peer: Peer) -> None:
         """Find out whether a process is still there."""

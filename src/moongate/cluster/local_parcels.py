@@ -6,28 +6,37 @@ import msgspec
 
 from moongate.cluster.local_link import Peer
 
-__all__ = ["Parcels", "opened"]
+__all__ = ["Parcel", "Parcels", "opened"]
 
 _MOST = 64
 _LARGEST = 65_536
 """How many messages, and about how many bytes, go together at most."""
 
+
+class Parcel(msgspec.Struct, frozen=True, array_like=True):
+    """Messages that are sent together; `sender` is the address of their process, empty if it has none."""
+
+    sender: str
+    messages: list[bytes]
+
+
 _pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(list[bytes]).decode
+_unpack = msgspec.msgpack.Decoder(Parcel).decode
 
 
-def opened(data: bytes) -> list[bytes]:
+def opened(data: bytes) -> Parcel:
     """Return the messages that were sent together; raises msgspec.MsgspecError."""
     return _unpack(data)
 
 
 class Parcels:
-    """Those messages of a batch that *peer* is to get, in order."""
+    """Those messages of a batch of *sender* that *peer* is to get, in order."""
 
-    __slots__ = ("_messages", "_numbers", "_sent", "peer")
+    __slots__ = ("_messages", "_numbers", "_sender", "_sent", "peer")
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, sender: str, peer: Peer) -> None:
         self.peer: Peer = peer
+        self._sender = sender
         self._messages: list[bytes] = []
         self._numbers: list[int] = []  # which of the batch they are
         self._sent = 0
@@ -50,7 +59,7 @@ class Parcels:
     def send(self) -> bool:
         """Send what was not sent yet; return whether there was room for all of it."""
         for end in self._ends():
-            if not self.peer.send(_pack(self._messages[self._sent : end])):
+            if not self.peer.give(_pack(Parcel(self._sender, self._messages[self._sent : end]))):
                 return False
             self._sent = end
         return True

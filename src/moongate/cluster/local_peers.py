@@ -47,7 +47,14 @@ class _Gone(msgspec.Struct, frozen=True, tag=True):
     address: str
 
 
-_Control: TypeAlias = _Subscribed | _Confirmed | _Gone
+class _Handled(msgspec.Struct, frozen=True, tag=True):
+    """The process with *address* has handled *size* bytes more of what it was given."""
+
+    address: str
+    size: int
+
+
+_Control: TypeAlias = _Subscribed | _Confirmed | _Gone | _Handled
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Control).decode
@@ -152,12 +159,24 @@ class Peers:
                 peer = self._peers.get(address)
                 if peer is not None:
                     self._lose(peer)
+            case _Handled(address, size):
+                peer = self._peers.get(address)
+                if peer is not None:
+                    peer.has_handled(size)
 
     def heard(self, node: str) -> None:
         """Something came from a node."""
         peer = self._nodes.get(node)
         if peer is not None:
             peer.seen = self._look
+
+    def handled(self, address: str, size: int) -> None:
+        """So many bytes of what a process has given are handled; tell it now and then."""
+        peer = self._peers.get(address)
+        if peer is not None:
+            untold = peer.came(size)
+            if untold and peer.send(CONTROL + _encode(_Handled(self._address, untold))):
+                peer.told(untold)
 
     def catch_up(self) -> None:
         """Tell those what could not be told before."""
@@ -220,6 +239,7 @@ class Peers:
                 return  # it is gone again
             peer = self._meet(message.address)
         if message.whole:
+            peer.forget_what_is_on_the_way()  # it may have met this process anew
             self._unroute(peer, peer.channels.difference(message.added))
         self._unroute(peer, message.removed)
         self._route(peer, message.added)

@@ -65,6 +65,9 @@ class NatsBus:
         self._start(self._run(listener, first), "moongate cluster listener")
         await first
 
+    async def fall_silent(self) -> None:
+        """Who says goodbye is counted on no more."""
+
     async def close(self) -> None:
         """Let go of everything."""
         for task in tuple(self._tasks):

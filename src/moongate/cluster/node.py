@@ -84,6 +84,7 @@ class Node:
 
     async def stop(self) -> None:
         """Say goodbye and leave the cluster."""
+        await self._bus.fall_silent()  # first, so that nobody who hears the goodbye still counts on an answer
         self._heartbeats.stop()
         await self._outbox.stop(_FAREWELL if self._heartbeats.cut is None else 0)
         self._service.stop()

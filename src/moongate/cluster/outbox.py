@@ -15,7 +15,7 @@ __all__ = ["Outbox", "Sending"]
 _LOGGER = logging.getLogger("moongate.cluster")
 
 _BATCH = 256
-_BATCH_BYTES = 262_144
+_BATCH_BYTES = 65_536
 """How many messages, and about how many bytes, are written at once; as many wait for the bus's word at most."""
 
 _PAUSE = 0.1

@@ -25,6 +25,7 @@ class PubSubBus:
     def __init__(self, source: RedisSource, options: Options, encoder: PayloadEncoder, layout: Layout) -> None:
         self._layout = layout
         self._own = AdapterWire(encoder, options.max_message)
+        self._max_message = options.max_message
         self._nodes = f"{options.prefix}-nodes#"
         self._node = f"{options.prefix}-node#"
         self._servers = RedisServers(source)
@@ -37,11 +38,18 @@ class PubSubBus:
         """Begin to connect; see `Bus.connect`."""
         self._node_listener = listener
         self._echoes = self._layout.echoes(listener.uid)
-        self._listener = self._servers.listener(self._received, listener.connected, listener.disconnected)
+        self._listener = self._servers.listener(
+            self._received, listener.connected, listener.disconnected, self._max_message
+        )
         self._listener.add(
             ((self._layout.subscribe, self._nodes), (self._layout.subscribe, self._private(listener.uid)))
         )
         await self._listener.start()
+
+    async def fall_silent(self) -> None:
+        """Subscribe to nothing any more: whoever does is counted on to answer."""
+        if self._listener is not None:
+            await self._listener.stop()
 
     async def close(self) -> None:
         """Let go of everything."""

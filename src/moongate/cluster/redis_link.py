@@ -7,6 +7,7 @@ is the protocol parser of hiredis and one callback.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any
 
 import hiredis
@@ -23,11 +24,17 @@ __all__ = ["Commands", "Connect", "Link", "is_error"]
 Connect = Callable[[], AbstractConnection]
 """Returns a connection of redis-py that is not connected yet."""
 
+_AROUND = 1_048_576
+"""Bytes that may stand around a message: names of channels, and what came before it."""
+
 _TURN = 64
 """How many replies are handled before the clients get a turn."""
 
 _TIMEOUT = 2.0
-"""Seconds until Redis counts as gone."""
+"""Seconds of silence until Redis counts as gone."""
+
+_RATE = 100_000
+"""Bytes that the network takes in a second at least."""
 
 _NOTHING = object()
 
@@ -38,21 +45,37 @@ def is_error(reply: object) -> bool:
 
 
 class Link(asyncio.Protocol):
-    """One open connection. *receive* is called with each reply, *lost* once, with the reason, when it is gone."""
+    """One open connection. *receive* is called with each reply, *lost* once, with the reason, when it is gone.
+
+    It is closed if a reply has many more bytes than *limit*, before there are more of them.
+    """
 
     def __init__(
-        self, connection: AbstractConnection, receive: Callable[[Any], None], lost: Callable[[str], None]
+        self,
+        connection: AbstractConnection,
+        receive: Callable[[Any], None],
+        lost: Callable[[str], None],
+        limit: float = inf,
     ) -> None:
         self._connection = connection
         self._receive = receive
         self._lost = lost
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
         self._transport: asyncio.Transport
+        self.came: int = 0  # how many bytes have come
+        self._limit = limit + _AROUND
+        self._unread = 0  # of these, about how many are of a reply that is not whole yet
         self._closed = False
         self._waiting = False  # whether replies wait for their turn
 
     @classmethod
-    async def open(cls, connect: Connect, receive: Callable[[Any], None], lost: Callable[[str], None]) -> "Link":
+    async def open(
+        cls,
+        connect: Connect,
+        receive: Callable[[Any], None],
+        lost: Callable[[str], None],
+        limit: float = inf,
+    ) -> "Link":
         """Connect and authenticate; raises Unreachable, and ConfigurationError for what no other try would mend."""
         connection = connect()
         connection.retry = Retry(NoBackoff(), 0)  # whoever needs the link tries again, and knows best when
@@ -68,7 +91,7 @@ class Link(asyncio.Protocol):
         except asyncio.CancelledError:
             await connection.disconnect(nowait=True)
             raise
-        link = cls(connection, receive, lost)
+        link = cls(connection, receive, lost, limit)
         writer: asyncio.StreamWriter = connection._writer  # type: ignore[assignment]  # noqa: SLF001  # it is open
         link._transport = writer.transport  # type: ignore[assignment]  # streams are made of such
         link._transport.set_protocol(link)
@@ -80,6 +103,11 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
+        self.came += len(data)
+        self._unread += len(data)
+        if self._unread > self._limit:
+            self.close(f"Redis sent a message of more than {self._limit - _AROUND:.0f} bytes")
+            return
         self._reader.feed(data)
         if not self._waiting:
             self._read()
@@ -91,6 +119,7 @@ class Link(asyncio.Protocol):
                 if reply is _NOTHING or self._closed:
                     self._wait_no_longer()
                     return
+                self._unread = 0
                 self._receive(reply)
         except hiredis.ProtocolError as error:
             self.close(f"Redis sent what is no reply: {error}")
@@ -147,14 +176,24 @@ class Commands:
         link = self._link or await self._open()
         answers = _Answers(len(commands))
         self._answers.append(answers)
-        link.write(b"".join(map(hiredis.pack_command, commands)))
+        data = b"".join(map(hiredis.pack_command, commands))
+        link.write(data)
         try:
-            async with asyncio.timeout(_TIMEOUT):
-                return await answers.complete
-        except TimeoutError:
-            reason = f"Redis gave no answer within {_TIMEOUT:g} s"
-            link.close(reason)
-            raise Unreachable(reason, written=True) from None
+            return await self._answered(link, answers.complete, _TIMEOUT + len(data) / _RATE)
+        except asyncio.CancelledError:
+            answers.complete.cancel()
+            raise
+
+    async def _answered(self, link: Link, complete: "asyncio.Future[list[Any]]", patience: float) -> list[Any]:
+        """Wait as long as anything comes: large answers may take long; raises Unreachable."""
+        came = -1
+        while not complete.done() and link.came != came:
+            came = link.came
+            await asyncio.wait((complete,), timeout=patience)
+            patience = _TIMEOUT
+        if not complete.done():
+            link.close(f"Redis gave no answer within {_TIMEOUT:g} s")  # which tells whoever waits
+        return complete.result()
 
     async def open(self) -> None:
         """Connect if need be; raises as `Link.open`."""

@@ -46,6 +46,7 @@ class RedisListener:
     """Calls *received* with channel and data of each message.
 
     *connected* is called whenever everything is subscribed, *disconnected* with the reason whenever it is not any more.
+    A message of many more bytes than *limit* costs the connection.
     """
 
     def __init__(
@@ -54,8 +55,10 @@ class RedisListener:
         received: Callable[[str, bytes], None],
         connected: Callable[[], None],
         disconnected: Callable[[str], None],
+        limit: int,
     ) -> None:
         self._connect = connect
+        self._limit = limit
         self._received = received
         self._connected = connected
         self._disconnected = disconnected
@@ -156,7 +159,7 @@ class RedisListener:
     async def _live(self, first: "asyncio.Future[None]") -> str:
         """Connect, subscribe and listen until the connection is gone; return why it is. Raises Unreachable."""
         self._ended = asyncio.get_running_loop().create_future()
-        self._link = await Link.open(self._connect, self._reply, self._lost)
+        self._link = await Link.open(self._connect, self._reply, self._lost, self._limit)
         self._refusal = ""
         self._held.clear()
         self._leaving.clear()

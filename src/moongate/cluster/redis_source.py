@@ -73,11 +73,12 @@ class RedisServers:
         received: Callable[[str, bytes], None],
         connected: Callable[[], None],
         disconnected: Callable[[str], None],
+        limit: int,
     ) -> Subscribes:
         """Return what subscribes to channels; see `RedisListener`."""
         if self._topology is None:
-            return RedisListener(self._connect, received, connected, disconnected)
-        return ManyListeners(self._topology, received, connected, disconnected)
+            return RedisListener(self._connect, received, connected, disconnected, limit)
+        return ManyListeners(self._topology, received, connected, disconnected, limit)
 
     async def close(self) -> None:
         """Let go of the client."""

@@ -153,8 +153,10 @@ class ManyListeners:
         received: Callable[[str, bytes], None],
         connected: Callable[[], None],
         disconnected: Callable[[str], None],
+        limit: int,
     ) -> None:
         self._topology = topology
+        self._limit = limit
         self._received = received
         self._connected = connected
         self._disconnected = disconnected
@@ -232,6 +234,7 @@ class ManyListeners:
                 self._received,
                 partial(self._server_up, server),
                 partial(self._server_down, server),
+                self._limit,
             )
             if self._task is not None:
                 self._starting[server] = asyncio.get_running_loop().create_task(self._start(server, listener))
