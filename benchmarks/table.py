@@ -9,6 +9,9 @@ from benchmarks.results import Results, Row
 
 __all__ = ["write_table"]
 
+# What is below is shown as nothing, of which nothing is a part.
+SMALLEST = 0.005
+
 
 def write_table(results: Results) -> str:
     """In each cell the median, the spread of the rounds, and the ratio to the first row."""
@@ -28,7 +31,7 @@ def cell(results: Results, row: Row, measure: Measure) -> str:
     if summary is None:
         return "-"
     parts = [number(summary.median)]
-    if summary.spread:
+    if summary.spread and summary.median >= SMALLEST:
         parts.append(f"±{summary.spread:.0%}")
     ratio = results.ratio(row, measure)
     if ratio is not None and row is not results.rows[0]:

@@ -24,7 +24,7 @@ from tests.cluster.bus_checks import (
     wait_for,
 )
 from tests.cluster.neighbour import Neighbour
-from tests.cluster.party import LIMIT, Party, health, nodes, until
+from tests.cluster.party import LIMIT, Lobby, Party, health, nodes, until
 from tests.faults.poison import poisons
 
 pytestmark = pytest.mark.anyio
@@ -149,6 +149,20 @@ async def test_what_a_process_has_not_handled_is_bounded_in_bytes(party: Party, 
                 await asyncio.sleep(0.01)
         for _ in range(40):
             await server.emit("news", large)
+
+
+async def test_what_is_handled_is_forgotten(party: Party, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """However long it runs: what processes say to each other, and each to itself, adds up to nothing."""
+    monkeypatch.setattr("moongate.cluster.local_link._ON_THE_WAY", 4000)
+    cluster = LocalCluster(folder, heartbeat_interval=0.01, heartbeat_timeout=2.0)
+    one, other = await party.app(cluster), await party.app(cluster)
+    before = health(other.app).received
+    await until(lambda: health(other.app).received > before + 100)
+    for number in range(200):
+        await one.app.server("/").emit("news", number)
+    await exchange(one, other)
+    assert [health(each.app).status for each in (one, other)] == ["up", "up"]
+    assert [each.app.get(Lobby).changes for each in (one, other)] == [[], []]
 
 
 async def test_a_folder_that_is_removed_is_made_again(party: Party, folder: Path):

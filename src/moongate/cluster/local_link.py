@@ -79,7 +79,7 @@ class Inbox:
 class Peer:
     """Another process, which may be this one as well: what it listens to, and the way to it."""
 
-    def __init__(self, context: Context, address: str, endpoint: str, limit: float = _ON_THE_WAY) -> None:
+    def __init__(self, context: Context, address: str, endpoint: str, limit: float | None = None) -> None:
         self.address: str = address
         self.channels: set[str] = set()
         self.seen: int = 0  # at which look around it was heard last
@@ -87,7 +87,7 @@ class Peer:
         self.silent: bool = False  # it has confirmed nothing for too long
         self.outdated: bool = False  # it has still to be told what this process listens to
         self.owed: int = 0  # the number of its subscriptions that has still to be confirmed
-        self._limit = limit
+        self._limit = _ON_THE_WAY if limit is None else limit
         self._on_the_way = 0  # bytes of which it has not said that it has handled them
         self._handled = 0  # bytes that came from it, and that it has not been told of
         self._socket = context.socket(zmq.PUSH)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
+from math import inf
 from typing import TypeAlias
 
 import msgspec
@@ -119,7 +120,7 @@ class Peers:
         """Begin to be heard by *address*; done when those that are there know what this process listens to."""
         self.leave()
         self._address = address
-        self._itself = Peer(self._context, address, self._folder.endpoint(address))
+        self._itself = Peer(self._context, address, self._folder.endpoint(address), inf)  # to which it says nothing
         self._route(self._itself, self._loops)
         for each in self._folder.addresses() - {address}:
             if not self._folder.is_dead(each):
