@@ -1,24 +1,29 @@
-"""Nodes with a client each, on a Redis of their own, which all send to all the time."""
+"""Nodes with a client each, on a Redis of their own or another bus, which all send to all the time."""
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Mapping
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from moongate import ClusterError, ClusterHealth, RedisCluster, RedisStreamsCluster
+from moongate import ClusterError, ClusterHealth, LocalCluster, NatsCluster, RedisCluster, RedisStreamsCluster
 from moongate.cluster.bus import Cluster
 from moongate.testing import SocketIoClient, TestApp
 from tests.cluster.party import health, until
 from tests.faults.desk import ROOM, Desk, desk_app
 from tests.faults.ledger import Ledger
 from tests.faults.proxy import Proxy
+from tests.support.nats import NatsServer
 from tests.support.redis import RedisServer
 
-__all__ = ["KINDS", "USUAL", "Scene", "cluster_of", "side_by_side"]
+__all__ = ["ALL_KINDS", "KINDS", "USUAL", "Scene", "cluster_of", "side_by_side"]
 
 KINDS = ("classic", "sharded", "streams")
+"""Those that Redis carries."""
+
+ALL_KINDS = (*KINDS, "nats", "local")
 
 FAST: dict[str, Any] = {"heartbeat_interval": 0.2, "heartbeat_timeout": 1.0}
 """Heartbeats for tests that need not take as long as in practice."""
@@ -33,6 +38,10 @@ _FOREVER = 3600.0
 def cluster_of(kind: str, url: str, **options: Any) -> Cluster:
     """Return the cluster of a kind, with fast heartbeats if nothing else is said."""
     options = {**FAST, **options}
+    if kind == "nats":
+        return NatsCluster(url, **options)
+    if kind == "local":
+        return LocalCluster(url, **options)
     return (
         RedisStreamsCluster(url, **options)
         if kind == "streams"
@@ -40,12 +49,12 @@ def cluster_of(kind: str, url: str, **options: Any) -> Cluster:
     )
 
 
-async def side_by_side(play: Callable[..., Awaitable[None]], *variants: Any) -> None:
-    """Play the same fault on all kinds at the same time: what they have to wait for, they wait for together.
+async def side_by_side(play: Callable[..., Awaitable[None]], *variants: Any, kinds: Sequence[str] = KINDS) -> None:
+    """Play the same fault on all *kinds* at the same time: what they have to wait for, they wait for together.
 
     *variants* of it are played all on each kind, as the second argument of *play*.
     """
-    plays = [(kind, variant) for kind in KINDS for variant in variants] if variants else [(kind,) for kind in KINDS]
+    plays = [(kind, variant) for kind in kinds for variant in variants] if variants else [(kind,) for kind in kinds]
     results = await asyncio.gather(*(play(*each) for each in plays), return_exceptions=True)
     for each, result in zip(plays, results, strict=True):
         if result is not None:
@@ -70,7 +79,9 @@ class Scene:
     ) -> None:
         self.kind = kind
         self.ledger = Ledger(fault, kind)
-        self.server = server or RedisServer()
+        self.url = ""
+        self._given = server
+        self.server: RedisServer  # if it is Redis that carries messages
         self.options = options
         self.proxy: Proxy | None = None  # of the node "a"
         self._slow = dict(slow or {})  # how the network of the node "a" is
@@ -86,7 +97,7 @@ class Scene:
 
     async def __aenter__(self) -> Self:
         try:
-            self._stack.enter_context(self.server)
+            self.url = self._start_bus()
             if self._is_proxied:
                 self.proxy = await self._stack.enter_async_context(Proxy(self.server.port, **self._slow))
             for name in ("a", "b"):
@@ -99,10 +110,20 @@ class Scene:
         await until(lambda: self.ledger.received > 20)
         return self
 
+    def _start_bus(self) -> str:
+        """Start what carries messages, and return where it is."""
+        if self.kind == "nats":
+            return self._stack.enter_context(NatsServer()).url
+        if self.kind == "local":
+            return self._stack.enter_context(tempfile.TemporaryDirectory(prefix="local-"))
+        self.server = self._given or RedisServer()
+        return self._stack.enter_context(self.server).url
+
     async def enter(self, name: str) -> None:
         """Start a node, and a client of it."""
-        port = self.proxy.port if self.proxy is not None and name == "a" else self.server.port
-        app = desk_app(cluster_of(self.kind, f"redis://127.0.0.1:{port}", **self.options))
+        proxied = self.proxy is not None and name == "a"
+        url = f"redis://127.0.0.1:{self.proxy.port}" if self.proxy is not None and proxied else self.url
+        app = desk_app(cluster_of(self.kind, url, **self.options))
         self.nodes[name] = await self._stack.enter_async_context(TestApp(app))
         self.clients[name] = client = await self.nodes[name].connect()
         self.ledger.receivers.append(name)

@@ -9,7 +9,7 @@ from moongate.testing import TestApp
 from tests.cluster.party import until
 from tests.faults.desk import desk_app
 from tests.faults.peer import Peer
-from tests.faults.scene import FAST, Scene, cluster_of, side_by_side
+from tests.faults.scene import ALL_KINDS, FAST, Scene, cluster_of, side_by_side
 
 pytestmark = pytest.mark.anyio
 
@@ -67,7 +67,7 @@ async def _call_in_vain(scene: Scene, peer: Peer) -> None:
 async def test_a_process_is_killed():
     async def play(kind: str) -> None:
         scene = Scene("kill -9 of a node", kind, request_timeout=REQUEST_TIMEOUT)
-        async with scene, Peer("c", kind, scene.server.url, scene.ledger) as peer:
+        async with scene, Peer("c", kind, scene.url, scene.ledger) as peer:
             await _join(scene, peer)
             assert (await _ask(scene))[:2] == (3, ())
             scene.ledger.begin()
@@ -88,7 +88,7 @@ async def test_a_process_is_killed():
         assert ledger.lost == [], ledger
         assert ledger.count("refused") == 0, ledger
 
-    await side_by_side(play)
+    await side_by_side(play, kinds=ALL_KINDS)
 
 
 async def test_nodes_are_restarted_one_after_the_other():
@@ -99,7 +99,7 @@ async def test_nodes_are_restarted_one_after_the_other():
         async with scene:
             scene.ledger.begin()
             for _ in range(3):
-                async with TestApp(desk_app(cluster_of(kind, scene.server.url))) as restarted:
+                async with TestApp(desk_app(cluster_of(kind, scene.url))) as restarted:
                     await until(lambda: all(len(scene.health(name).nodes) == 2 for name in scene.nodes))
                     client = await restarted.connect()
                     assert (await _ask(scene))[:2] == (3, ())
@@ -112,13 +112,13 @@ async def test_nodes_are_restarted_one_after_the_other():
         ledger = scene.ledger
         assert (ledger.lost, ledger.count("refused"), ledger.count("unknown")) == ([], 0, 0), ledger
 
-    await side_by_side(play)
+    await side_by_side(play, kinds=ALL_KINDS)
 
 
 async def test_a_process_hangs_and_goes_on():
     async def play(kind: str) -> None:
         scene = Scene("SIGSTOP of a node for 3.5 s", kind, request_timeout=REQUEST_TIMEOUT)
-        async with scene, Peer("c", kind, scene.server.url, scene.ledger) as peer:
+        async with scene, Peer("c", kind, scene.url, scene.ledger) as peer:
             await _join(scene, peer)
             scene.ledger.begin()
             peer.pause()
