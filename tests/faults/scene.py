@@ -162,6 +162,8 @@ class Scene:
             for _ in self.nodes:
                 await client.receive("end", timeout=5)
         await until(lambda: all(self._unread(client) == 0 for client in self.clients.values()))
+        for _ in range(10):  # who has been given a message has still to take its turn
+            await asyncio.sleep(0)
 
     def _unread(self, client: SocketIoClient) -> int:
         return sum(event == "message" for event, _ in client.received)
