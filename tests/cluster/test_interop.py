@@ -133,8 +133,12 @@ def test_what_was_fetched_can_be_steered(play: Play):
             play.trio.wait(settled(socket.join("green", "grey")))
             play.trio.wait(settled(socket.leave("red")))
 
-    def rooms() -> dict[str, list[str]]:
+    def rooms_now() -> dict[str, list[str]]:
         return {name: sorted(socket.rooms - {socket.id}) for name, socket in fetch().items()}
+
+    def rooms() -> dict[str, list[str]]:
+        until(lambda: set(map(tuple, rooms_now().values())) == {("green", "grey")})  # questions may overtake the log
+        return rooms_now()
 
     def disconnect() -> None:
         for socket in fetch().values():
