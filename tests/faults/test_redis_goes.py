@@ -25,7 +25,7 @@ async def test_redis_is_started_anew_and_empty():
             await asyncio.to_thread(scene.server.restart)
             await scene.recover(5)
             await _is_whole(scene)
-            assert all(scene.health(name).reconnects == 1 for name in scene.nodes), scene.ledger
+            assert [scene.health(name).reconnects for name in scene.nodes] == [1, 1], scene.ledger
         assert scene.ledger.lost_after(scene.ledger.healed + 1) == 0, scene.ledger
         assert scene.ledger.echo < 0.5, scene.ledger
 
@@ -67,8 +67,9 @@ async def test_redis_ends_connections(victims: str):
             assert killed >= 2
             await scene.recover(5)
             await _is_whole(scene)
-            if victims == "pubsub" or kind == "streams":
-                assert all(scene.health(name).reconnects == 1 for name in scene.nodes), scene.ledger
+            # Who reads a log and is cut off between two reads goes on by another connection, as if nothing had been.
+            if victims == "pubsub":
+                assert [scene.health(name).reconnects for name in scene.nodes] == [1, 1], scene.ledger
         ledger = scene.ledger
         assert ledger.lost_after(ledger.began + 1) == 0, ledger
         if kind == "streams" or victims == "normal":
